@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   make            build build/ordinal-provisioner and build/ordinal-csi
+#   make demo       the main job on a real Kubernetes, narrated   (KEEP=1, CLUSTER=current, IMAGE=)
+#   make test       unit tests, and all that needs no cluster     (SANITIZE=address,undefined)
+#   make e2e        the same story as tests, on the lab
+#   make image      the container image, build/ordinal-image.tar
+#   make install    programs below $(DESTDIR)$(PREFIX)
+#   make format tidy clean
+#
+# What is missing on the machine is installed by hack/install-packages, as root.
+
+PREFIX   ?= /usr/local
+SANITIZE ?=
+comma    := ,
+BUILD    := build$(if $(SANITIZE),/sanitize-$(subst $(comma),-,$(SANITIZE)))
+
+CFLAGS   ?= -O2 -g
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+            -Wpointer-arith -Wundef -Wvla -Wwrite-strings
+HARDEN   := $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -I$(BUILD)/proto
+ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(HARDEN) -pthread -MMD -MP \
+             $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ALL_LDFLAGS = $(LDFLAGS) -pthread -pie -Wl,-z,relro,-z,now,--as-needed \
+              $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+LIBS = -lcurl -ljson-c -lprotobuf-c -lgrpc_unsecure -lgpr -lmount -lyaml
+
+PROTOS    := csi pluginregistration
+PROTO_SRC := $(PROTOS:%=$(BUILD)/proto/%.pb-c.c)
+objects    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
+SHARED    := $(call objects,include) $(PROTO_SRC:.c=.o)
+PROGRAMS  := $(BUILD)/ordinal-provisioner $(BUILD)/ordinal-csi
+TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/include/*_test.c tests/provisioner/*_test.c \
+             tests/csi/*_test.c))
+SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[ch])
+SCRIPTS   := $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
+
+.PHONY: all demo test e2e image install format tidy clean
+all: $(PROGRAMS)
+
+# Installed once a checkout; the list of packages is what it depends on.
+build/.packages-%: hack/install-packages
+	@hack/install-packages $*
+	@mkdir -p build && touch $@
+
+$(BUILD)/proto/%.pb-c.c $(BUILD)/proto/%.pb-c.h &: csi/proto/%.proto | build/.packages-build
+	@mkdir -p $(@D)
+	protoc-c -I/usr/include -Icsi/proto --c_out=$(BUILD)/proto $<
+
+# Generated code is not ours to warn about.
+$(BUILD)/proto/%.o: WARNINGS =
+$(BUILD)/proto/%.o: $(BUILD)/proto/%.c
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/%.o: %.c | $(PROTO_SRC) build/.packages-build
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/ordinal-provisioner: $(call objects,provisioner) $(SHARED)
+$(BUILD)/ordinal-csi: $(call objects,csi) $(SHARED)
+$(PROGRAMS):
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# A test links its module's whole program but main, and tests/PROGRAM/support/ where it has helpers.
+$(BUILD)/tests/include/%_test: $(BUILD)/tests/include/%_test.o $(SHARED)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+define test_rule
+$$(BUILD)/tests/$(1)/%_test: $$(BUILD)/tests/$(1)/%_test.o $$(call objects,tests/$(1)/support) \
+		$$(filter-out %/main.o,$$(call objects,$(1))) $$(SHARED)
+	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(LIBS) -lcmocka
+$$(BUILD)/tests/$(1)/%.o: CPPFLAGS += -I$(1) -Itests/$(1)/support
+endef
+$(eval $(call test_rule,provisioner))
+$(eval $(call test_rule,csi))
+$(BUILD)/tests/%.o: | build/.packages-test
+
+test: build/.packages-test $(PROGRAMS) $(TESTS)
+	@tests/run $(BUILD) $(TESTS)
+
+e2e: $(PROGRAMS)
+	@tests/e2e/run
+
+demo: $(PROGRAMS)
+	@hack/demo
+
+image: $(PROGRAMS) build/.packages-image
+	@hack/image ordinal -o build/ordinal-image.tar
+
+install: $(PROGRAMS)
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
+
+format: build/.packages-lint
+	clang-format -i $(SOURCES)
+
+tidy: build/.packages-lint $(PROTO_SRC)
+	clang-format --dry-run -Werror $(SOURCES)
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
+		--std=c11 -D_GNU_SOURCE -Iinclude $(filter %.c,$(SOURCES))
+	shellcheck -x $(SCRIPTS)
+
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.SECONDARY:

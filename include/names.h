@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The names that both programs and the manifests agree on. Everything else that has a name of its
+ * own stands in the one file that uses it.
+ */
+#ifndef ORDINAL_NAMES_H
+#define ORDINAL_NAMES_H
+
+#define ORDINAL_VERSION "0.1.0"
+
+#define ORDINAL_HOSTPATH_DRIVER "hostpath.ordinal.dev"
+
+/* Key in GetPluginInfo's manifest by which the provisioner knows our own drivers: only they get
+ * the parameters below. */
+#define ORDINAL_MANIFEST_KEY   "ordinal.dev/driver"
+#define ORDINAL_MANIFEST_VALUE "ordinal-csi"
+
+/* Keys of ours. As CreateVolume parameters the provisioner alone may say them; on PVs they are
+ * labels and annotations. */
+#define ORDINAL_KEY_PREFIX          "ordinal.dev/"
+#define ORDINAL_KEY_STATEFULSET     ORDINAL_KEY_PREFIX "statefulset"
+#define ORDINAL_KEY_STATEFULSET_UID ORDINAL_KEY_PREFIX "statefulset-uid"
+#define ORDINAL_KEY_TEMPLATE        ORDINAL_KEY_PREFIX "template"
+#define ORDINAL_KEY_ORDINAL         ORDINAL_KEY_PREFIX "ordinal"
+
+/* The standard extra create metadata of external-provisioner. */
+#define CSI_KEY_PREFIX        "csi.storage.k8s.io/"
+#define CSI_KEY_PVC_NAME      CSI_KEY_PREFIX "pvc/name"
+#define CSI_KEY_PVC_NAMESPACE CSI_KEY_PREFIX "pvc/namespace"
+#define CSI_KEY_PV_NAME       CSI_KEY_PREFIX "pv/name"
+
+#endif
