@@ -26,7 +26,7 @@ ALL_LDFLAGS = $(LDFLAGS) -pthread -pie -Wl,-z,relro,-z,now,--as-needed \
               $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 LIBS = -lcurl -ljson-c -lprotobuf-c -lgrpc_unsecure -lgpr -lmount -lyaml
 
-PROTOS    := csi pluginregistration
+PROTOS    := csi pluginregistration google/protobuf/timestamp google/protobuf/wrappers
 PROTO_SRC := $(PROTOS:%=$(BUILD)/proto/%.pb-c.c)
 objects    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
 SHARED    := $(call objects,include) $(PROTO_SRC:.c=.o)
@@ -48,9 +48,15 @@ $(BUILD)/proto/%.pb-c.c $(BUILD)/proto/%.pb-c.h &: csi/proto/%.proto | build/.pa
 	@mkdir -p $(@D)
 	protoc-c -I/usr/include -Icsi/proto --c_out=$(BUILD)/proto $<
 
+# protobuf-c ships no code for the well-known types that csi.proto uses.
+$(BUILD)/proto/google/protobuf/%.pb-c.c $(BUILD)/proto/google/protobuf/%.pb-c.h &: \
+		| build/.packages-build
+	@mkdir -p $(@D)
+	protoc-c -I/usr/include --c_out=$(BUILD)/proto google/protobuf/$*.proto
+
 # Generated code is not ours to warn about.
 $(BUILD)/proto/%.o: WARNINGS =
-$(BUILD)/proto/%.o: $(BUILD)/proto/%.c
+$(BUILD)/proto/%.o: $(BUILD)/proto/%.c | $(PROTO_SRC)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.c | $(PROTO_SRC) build/.packages-build
