@@ -37,7 +37,8 @@ struct error {
 	char text[768]; /* cut, never overflowed, where it would be longer */
 };
 
-/* Set *ERR and return -1, so that `return error_set(...)` reads as what it does. ERR may be NULL. */
+/* Set *ERR and return -1, so that `return error_set(...)` reads as what it does. ERR may be NULL.
+ */
 int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -39,7 +39,8 @@ static _Noreturn void print_help(const char *program, const char *summary, const
 	for (; flags->name; flags++)
 		print_flag(stdout, flags);
 	fputs("  --version\n        Print the version and exit.\n"
-	      "  --help\n        Print this help and exit.\n", stdout);
+	      "  --help\n        Print this help and exit.\n",
+		stdout);
 	exit(0);
 }
 
@@ -189,8 +190,8 @@ static struct option *make_options(const struct flag *flags)
 	return options;
 }
 
-void flags_parse(const char *program, const char *summary, const struct flag *flags, int argc,
-	char **argv)
+void flags_parse(
+	const char *program, const char *summary, const struct flag *flags, int argc, char **argv)
 {
 	_cleanup_free_ struct option *options = make_options(flags);
 	struct error err;

@@ -27,8 +27,8 @@ static size_t timestamp(char *out, size_t size)
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
 	length = strftime(out, size, "%Y-%m-%dT%H:%M:%S", &utc);
-	return length + (size_t)snprintf(out + length, size - length, ".%03ldZ",
-				now.tv_nsec / 1000000);
+	return length +
+	       (size_t)snprintf(out + length, size - length, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
 /* Append TEXT to OUT, at most SIZE bytes, with control bytes (and, for JSON, quotes and

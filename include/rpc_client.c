@@ -34,7 +34,8 @@ int rpc_client_new(const char *endpoint, struct rpc_client **ret_client, struct 
 		{GRPC_ARG_INTEGER, (char *)GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, {.integer = 100}},
 		{GRPC_ARG_INTEGER, (char *)GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, {.integer = 100}},
 		{GRPC_ARG_INTEGER, (char *)GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, {.integer = 2000}},
-		{GRPC_ARG_STRING, (char *)GRPC_ARG_DEFAULT_AUTHORITY, {.string = (char *)"localhost"}},
+		{GRPC_ARG_STRING, (char *)GRPC_ARG_DEFAULT_AUTHORITY,
+			{.string = (char *)"localhost"}},
 	};
 	grpc_channel_args channel_args = {ARRAY_SIZE(args), args};
 	const char *path = endpoint;
@@ -86,8 +87,8 @@ static ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *type, grpc_byt
 		return NULL;
 	slice = grpc_byte_buffer_reader_readall(&reader);
 	grpc_byte_buffer_reader_destroy(&reader);
-	message = protobuf_c_message_unpack(type, NULL, GRPC_SLICE_LENGTH(slice),
-		GRPC_SLICE_START_PTR(slice));
+	message = protobuf_c_message_unpack(
+		type, NULL, GRPC_SLICE_LENGTH(slice), GRPC_SLICE_START_PTR(slice));
 	grpc_slice_unref(slice);
 	return message;
 }
@@ -112,7 +113,7 @@ static void exchange(grpc_call *handle, grpc_completion_queue *queue, grpc_byte_
 
 	if (wait_for_ready)
 		ops[0].flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY |
-			GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
+			       GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
 	if (grpc_call_start_batch(handle, ops, ARRAY_SIZE(ops), answer, NULL) != GRPC_CALL_OK) {
 		answer->status = GRPC_STATUS_INTERNAL;
 		return;
@@ -131,8 +132,8 @@ static int decode(const struct rpc_call *call, struct rpc_answer *answer,
 			(const char *)GRPC_SLICE_START_PTR(answer->details));
 	response = unpack(call->response, answer->message);
 	if (!response)
-		return error_set(err, ERROR_INTERNAL, "the answer to %s does not decode",
-			call->method);
+		return error_set(
+			err, ERROR_INTERNAL, "the answer to %s does not decode", call->method);
 	*ret_response = response;
 	return 0;
 }

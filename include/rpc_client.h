@@ -26,11 +26,11 @@ void rpc_client_free(struct rpc_client *client);
 DEFINE_CLEANUP(struct rpc_client *, rpc_client_free);
 
 struct rpc_call {
-	const char *method;                           /* "/csi.v1.Controller/CreateVolume" */
-	const ProtobufCMessage *request;              /* borrowed */
-	const ProtobufCMessageDescriptor *response;   /* what to decode the answer as */
-	int timeout_ms;                               /* deadline, sent to the server too */
-	bool wait_for_ready;                          /* wait, up to the deadline, for the server */
+	const char *method;                         /* "/csi.v1.Controller/CreateVolume" */
+	const ProtobufCMessage *request;            /* borrowed */
+	const ProtobufCMessageDescriptor *response; /* what to decode the answer as */
+	int timeout_ms;                             /* deadline, sent to the server too */
+	bool wait_for_ready;                        /* wait, up to the deadline, for the server */
 };
 
 /* Call, and wait for the answer. On success *RET_RESPONSE is the caller's, to be freed with

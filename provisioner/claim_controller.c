@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "claim_controller.h"
+
+#include <json-c/linkhash.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "log.h"
+#include "provisioning.h"
+
+/* A claim for which the driver may have made a volume that no PersistentVolume tells of yet. It is
+ * kept until that is settled, even if the claim goes away meanwhile: nothing may leak. */
+struct unsettled {
+	struct claim *claim;
+	struct storage_class *class;
+};
+
+struct claim_controller {
+	const struct controller *controller;
+	pthread_mutex_t lock;       /* guards all below */
+	struct lh_table *unsettled; /* UID, borrowed from the claim -> struct unsettled */
+};
+
+struct claim_controller *claim_controller_new(const struct controller *controller)
+{
+	struct claim_controller *claims = calloc(1, sizeof(*claims));
+
+	if (!claims)
+		abort();
+	claims->controller = controller;
+	claims->unsettled = lh_kchar_table_new(16, NULL);
+	if (!claims->unsettled)
+		abort();
+	pthread_mutex_init(&claims->lock, NULL);
+	return claims;
+}
+
+static void drop_unsettled(struct claim_controller *claims, struct lh_entry *slot)
+{
+	struct unsettled *unsettled = (struct unsettled *)lh_entry_v(slot);
+
+	lh_table_delete_entry(claims->unsettled, slot);
+	object_unref(unsettled->claim);
+	object_unref(unsettled->class);
+	free(unsettled);
+}
+
+void claim_controller_free(struct claim_controller *claims)
+{
+	while (claims->unsettled->head)
+		drop_unsettled(claims, claims->unsettled->head);
+	lh_table_free(claims->unsettled);
+	pthread_mutex_destroy(&claims->lock);
+	free(claims);
+}
+
+static void settle(struct claim_controller *claims, const char *uid)
+{
+	struct lh_entry *slot;
+
+	pthread_mutex_lock(&claims->lock);
+	slot = lh_table_lookup_entry(claims->unsettled, uid);
+	if (slot)
+		drop_unsettled(claims, slot);
+	pthread_mutex_unlock(&claims->lock);
+}
+
+static void remember(struct claim_controller *claims, const struct claim *claim,
+	const struct storage_class *class)
+{
+	struct unsettled *unsettled = malloc(sizeof(*unsettled));
+
+	if (!unsettled)
+		abort();
+	settle(claims, claim->object.uid);
+	*unsettled = (struct unsettled){object_ref(claim), object_ref(class)};
+	pthread_mutex_lock(&claims->lock);
+	if (lh_table_insert(claims->unsettled, unsettled->claim->object.uid, unsettled) < 0)
+		abort();
+	pthread_mutex_unlock(&claims->lock);
+}
+
+/* References to what is remembered under UID, or false. */
+static bool recall(struct claim_controller *claims, const char *uid, struct unsettled *ret)
+{
+	struct lh_entry *slot;
+
+	pthread_mutex_lock(&claims->lock);
+	slot = lh_table_lookup_entry(claims->unsettled, uid);
+	if (slot) {
+		const struct unsettled *unsettled = lh_entry_v(slot);
+
+		*ret = (struct unsettled){
+			object_ref(unsettled->claim), object_ref(unsettled->class)};
+	}
+	pthread_mutex_unlock(&claims->lock);
+	return slot != NULL;
+}
+
+static bool is_unsettled(struct claim_controller *claims, const char *uid)
+{
+	bool found;
+
+	pthread_mutex_lock(&claims->lock);
+	found = lh_table_lookup_entry(claims->unsettled, uid) != NULL;
+	pthread_mutex_unlock(&claims->lock);
+	return found;
+}
+
+/* Whether the driver may still be at work on what it answered with an error (external-provisioner's
+ * checkError): only a final answer says that there is no volume. */
+static bool is_final(enum error_kind kind)
+{
+	switch (kind) {
+	case ERROR_CANCELLED:
+	case ERROR_TIMEOUT:
+	case ERROR_UNAVAILABLE:
+	case ERROR_ABORTED:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Sources of other kinds belong to volume populators, which make the volume themselves. */
+static bool is_populated_by_others(const struct claim *claim)
+{
+	return *claim->data_source && strcmp(claim->data_source_kind, "VolumeSnapshot") &&
+	       strcmp(claim->data_source_kind, "PersistentVolumeClaim");
+}
+
+/* The rules, in order. On true *RET_CLASS is the caller's. */
+static int should_provision(struct claim_controller *claims, const struct claim *claim,
+	bool *ret_should, struct storage_class **ret_class, struct error *err)
+{
+	const struct controller *controller = claims->controller;
+	_cleanup_object_ struct storage_class *class = NULL;
+
+	*ret_should = false;
+	if (*claim->volume_name || strcmp(claim->provisioner, controller->driver.info.name))
+		return 0;
+	if (claim->object.deleting && !is_unsettled(claims, claim->object.uid))
+		return 0;
+	class = store_get(controller->classes, claim->class_name);
+	if (!class)
+		return error_set(err, ERROR_NOT_FOUND, "storage class \"%s\" does not exist",
+			claim->class_name);
+	if (strcmp(class->provisioner, controller->driver.info.name))
+		return 0;
+	if (class->wait_for_first_consumer && !*claim->selected_node)
+		return 0;
+	if (is_populated_by_others(claim)) {
+		event_record(controller->events, &claim->object, EVENT_NORMAL, "Provisioning",
+			"Assuming an external populator will provision the volume");
+		return 0;
+	}
+	*ret_should = true;
+	*ret_class = take_ptr(class);
+	return 0;
+}
+
+/* Have the scheduler choose a node again, by taking its choice back. */
+static int reschedule(
+	const struct controller *controller, const struct claim *claim, struct error *err)
+{
+	struct json_object *body = json_object_new_object();
+	struct json_object *metadata = json_object_new_object();
+	struct json_object *annotations = json_object_new_object();
+	_cleanup_free_ char *path = NULL;
+	struct rest_request request = {
+		.method = "PATCH", .content_type = "application/merge-patch+json", .body = body};
+	int result;
+
+	if (asprintf(&path, "/api/v1/namespaces/%s/persistentvolumeclaims/%s",
+		    claim->object.namespace, claim->object.name) < 0)
+		abort();
+	request.path = path;
+	json_object_object_add(annotations, "volume.kubernetes.io/selected-node", NULL);
+	json_object_object_add(metadata, "annotations", annotations);
+	json_object_object_add(metadata, "uid", json_object_new_string(claim->object.uid));
+	json_object_object_add(metadata, "resourceVersion",
+		json_object_new_string(claim->object.resource_version));
+	json_object_object_add(body, "metadata", metadata);
+	result = controller->api.call(controller->api.self, &request, NULL, err);
+	json_object_put(body);
+	return result;
+}
+
+static void report_failure(const struct controller *controller,
+	const struct provisioning *provisioning, const struct error *err)
+{
+	event_record(controller->events, &provisioning->claim->object, EVENT_WARNING,
+		"ProvisioningFailed", "failed to provision volume with StorageClass \"%s\": %s",
+		provisioning->class->object.name, err->text);
+}
+
+/* Tell the user, and try again later or on another node. */
+static int fail(const struct controller *controller, const struct provisioning *provisioning,
+	bool other_node_may_do, struct error *err)
+{
+	struct error ignored;
+
+	report_failure(controller, provisioning, err);
+	if (other_node_may_do && *provisioning->claim->selected_node &&
+		reschedule(controller, provisioning->claim, &ignored) == 0)
+		return 0;
+	return -1;
+}
+
+static int save_volume(const struct controller *controller, const struct provisioning *provisioning,
+	const struct csi_volume *volume, struct error *err)
+{
+	struct rest_request request = {
+		.method = "POST",
+		.path = volume_type.path,
+		.body = provisioning_volume_object(provisioning, controller, volume),
+	};
+	int result = controller->api.call(controller->api.self, &request, NULL, err);
+
+	json_object_put(request.body);
+	/* An earlier attempt of ours, whose answer was lost: the name holds the claim's UID. */
+	if (result < 0 && err->kind == ERROR_ALREADY_EXISTS)
+		result = 0;
+	return result;
+}
+
+static int create_and_save(
+	struct claim_controller *claims, const struct provisioning *provisioning, struct error *err)
+{
+	const struct controller *controller = claims->controller;
+	const struct claim *claim = provisioning->claim;
+	struct csi_volume volume;
+	int result;
+
+	remember(claims, claim, provisioning->class);
+	if (provisioning_create(provisioning, controller, &volume, err) < 0) {
+		if (is_final(err->kind))
+			settle(claims, claim->object.uid);
+		return fail(controller, provisioning,
+			err->kind == ERROR_EXHAUSTED && provisioning->has_topology, err);
+	}
+	result = save_volume(controller, provisioning, &volume, err);
+	csi_volume_done(&volume);
+	if (result < 0) {
+		error_prefix(err, "Error creating provisioned PV object for claim %s/%s",
+			claim->object.namespace, claim->object.name);
+		report_failure(controller, provisioning, err);
+		return -1;
+	}
+	settle(claims, claim->object.uid);
+	event_record(controller->events, &claim->object, EVENT_NORMAL, "ProvisioningSucceeded",
+		"Successfully provisioned volume %s", provisioning->volume_name);
+	log_info("claim %s/%s: provisioned volume %s", claim->object.namespace, claim->object.name,
+		provisioning->volume_name);
+	return 0;
+}
+
+static int provision(struct claim_controller *claims, const struct claim *claim,
+	const struct storage_class *class, struct error *err)
+{
+	const struct controller *controller = claims->controller;
+	_cleanup_object_ struct volume *existing = NULL;
+	struct provisioning provisioning;
+	int result;
+
+	if (provisioning_init(&provisioning, controller, claim, class, err) < 0) {
+		result = fail(controller, &provisioning, err->kind == ERROR_NOT_FOUND, err);
+		provisioning_done(&provisioning);
+		return result;
+	}
+	existing = store_get(controller->volumes, provisioning.volume_name);
+	if (existing) {
+		settle(claims, claim->object.uid);
+		provisioning_done(&provisioning);
+		return 0;
+	}
+	event_record(controller->events, &claim->object, EVENT_NORMAL, "Provisioning",
+		"External provisioner is provisioning volume for claim \"%s/%s\"",
+		claim->object.namespace, claim->object.name);
+	result = create_and_save(claims, &provisioning, err);
+	provisioning_done(&provisioning);
+	return result;
+}
+
+static int volume_exists(
+	const struct controller *controller, const char *name, bool *ret_exists, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	struct rest_request request = {.method = "GET"};
+	struct error why;
+
+	if (asprintf(&path, "%s/%s", volume_type.path, name) < 0)
+		abort();
+	request.path = path;
+	*ret_exists = controller->api.call(controller->api.self, &request, NULL, &why) == 0;
+	if (*ret_exists || why.kind == ERROR_NOT_FOUND)
+		return 0;
+	*err = why;
+	return -1;
+}
+
+/* The claim is gone, and its volume has no PersistentVolume: asking for it again tells its handle,
+ * by which it is deleted. */
+static int delete_unclaimed(const struct controller *controller,
+	const struct provisioning *provisioning, struct error *err)
+{
+	struct csi_volume volume;
+	int result;
+
+	if (provisioning_create(provisioning, controller, &volume, err) < 0)
+		return is_final(err->kind) ? 0 : -1;
+	result = controller->driver.delete_volume(controller->driver.self, volume.handle, err);
+	if (result == 0)
+		log_info("claim %s/%s went away: deleted its volume %s",
+			provisioning->claim->object.namespace, provisioning->claim->object.name,
+			provisioning->volume_name);
+	csi_volume_done(&volume);
+	return result;
+}
+
+static int abandon(
+	struct claim_controller *claims, const struct unsettled *unsettled, struct error *err)
+{
+	const struct controller *controller = claims->controller;
+	struct provisioning provisioning;
+	bool exists = false;
+	int result;
+
+	result = provisioning_init(
+		&provisioning, controller, unsettled->claim, unsettled->class, err);
+	if (result == 0)
+		result = volume_exists(controller, provisioning.volume_name, &exists, err);
+	/* With a PersistentVolume the volume is known, and goes the way of a released one. */
+	if (result == 0 && !exists)
+		result = delete_unclaimed(controller, &provisioning, err);
+	provisioning_done(&provisioning);
+	if (result == 0)
+		settle(claims, unsettled->claim->object.uid);
+	return result;
+}
+
+int claim_controller_sync(struct claim_controller *claims, const char *uid, struct error *err)
+{
+	_cleanup_object_ struct claim *claim = store_get(claims->controller->claims, uid);
+	_cleanup_object_ struct storage_class *class = NULL;
+	struct unsettled unsettled;
+	bool should;
+	int result;
+
+	if (!claim) {
+		if (!recall(claims, uid, &unsettled))
+			return 0;
+		result = abandon(claims, &unsettled, err);
+		object_unref(unsettled.claim);
+		object_unref(unsettled.class);
+		return result < 0 ? error_prefix(err, "claim %s, which is gone", uid) : 0;
+	}
+	result = should_provision(claims, claim, &should, &class, err);
+	if (result == 0 && should)
+		result = provision(claims, claim, class, err);
+	return result < 0 ? error_prefix(
+				    err, "claim %s/%s", claim->object.namespace, claim->object.name)
+			  : 0;
+}

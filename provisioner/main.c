@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ordinal-provisioner: flags, wiring, signals, exit codes.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "claim_controller.h"
+#include "log.h"
+#include "names.h"
+#include "options.h"
+#include "reflector.h"
+#include "volume_controller.h"
+#include "workqueue.h"
+
+#define WAIT_LOG_EVERY 3 /* tries of 10 s each between two lines about a driver that is not there  \
+			  */
+
+/* Keys of the one queue: what they name is told by their first letter. */
+#define CLAIM_KEY  'c'
+#define VOLUME_KEY 'v'
+
+struct program {
+	struct options options;
+	struct controller controller;
+	struct claim_controller *claims;
+	struct workqueue *queue;
+	struct reflector *reflector;
+	sigset_t signals;
+};
+
+static void enqueue(struct program *program, char kind, const char *key)
+{
+	_cleanup_free_ char *tagged = NULL;
+
+	if (asprintf(&tagged, "%c%s", kind, key) < 0)
+		abort();
+	workqueue_add(program->queue, tagged);
+}
+
+static void on_claim(void *context, const struct object *old, const struct object *new)
+{
+	/* A claim that is gone matters while its provisioning is not settled. */
+	enqueue(context, CLAIM_KEY, new ? new->key : old->key);
+}
+
+static void on_volume(void *context, const struct object *old, const struct object *new)
+{
+	(void)old;
+	if (new)
+		enqueue(context, VOLUME_KEY, new->key);
+}
+
+/* Which claims wait for a class or a node is not recorded: those without a volume are looked at. */
+static void enqueue_pending(void *context, const struct object *object)
+{
+	if (!*((const struct claim *)object)->volume_name)
+		enqueue(context, CLAIM_KEY, object->key);
+}
+
+static void on_class(void *context, const struct object *old, const struct object *new)
+{
+	struct program *program = context;
+
+	(void)old;
+	if (new)
+		store_each(program->controller.claims, enqueue_pending, program);
+}
+
+static void on_node(void *context, const struct object *old, const struct object *new)
+{
+	struct program *program = context;
+	bool was = old && ((const struct node *)old)->schedulable;
+	bool is = new && ((const struct node *)new)->schedulable;
+
+	/* Nodes are written every few seconds; only this change can make a claim possible. */
+	if (was != is)
+		store_each(program->controller.claims, enqueue_pending, program);
+}
+
+static int sync_key(struct program *program, const char *key, struct error *err)
+{
+	if (*key == CLAIM_KEY)
+		return claim_controller_sync(program->claims, key + 1, err);
+	return volume_controller_sync(&program->controller, key + 1, err);
+}
+
+static void *work(void *context)
+{
+	struct program *program = context;
+	const char *key;
+
+	/* With half a cache a claim whose volume exists would look like one without. */
+	if (!reflector_wait_synced(program->reflector))
+		return NULL;
+	while ((key = workqueue_take(program->queue))) {
+		struct error err = {0};
+		int result = sync_key(program, key, &err);
+
+		if (result < 0)
+			log_warn("%s", err.text);
+		workqueue_done(program->queue, key, result == 0);
+	}
+	return NULL;
+}
+
+static bool stop_is_pending(const struct program *program)
+{
+	const struct timespec now = {0};
+
+	return sigtimedwait(&program->signals, NULL, &now) > 0;
+}
+
+/* Wait for the driver, which may start after us, with a line now and then. */
+static int find_driver(struct program *program, struct csi_client *client, struct error *err)
+{
+	for (unsigned tries = 0; !stop_is_pending(program); tries++) {
+		if (csi_client_identify(client, &program->controller.driver, err) == 0) {
+			log_info("driver %s %s at %s", program->controller.driver.info.name,
+				program->controller.driver.info.version,
+				program->options.csi_address);
+			return 0;
+		}
+		if (err->kind == ERROR_INVALID || err->kind == ERROR_UNIMPLEMENTED)
+			return -1;
+		if (tries % WAIT_LOG_EVERY == 0)
+			log_warn("waiting for the driver at %s: %s", program->options.csi_address,
+				err->text);
+		if (err->kind != ERROR_TIMEOUT)
+			sleep(1);
+	}
+	return error_set(err, ERROR_CANCELLED, "stopped while waiting for the driver");
+}
+
+static void run_until_signal(struct program *program)
+{
+	_cleanup_free_ pthread_t *threads =
+		calloc((size_t)program->options.workers, sizeof(*threads));
+	int signal;
+
+	if (!threads)
+		abort();
+	reflector_start(program->reflector);
+	for (int i = 0; i < program->options.workers; i++)
+		if (pthread_create(&threads[i], NULL, work, program))
+			abort();
+	sigwait(&program->signals, &signal);
+	log_info("%s: finishing the calls under way", strsignal(signal));
+	workqueue_stop(program->queue);
+	reflector_stop(program->reflector);
+	for (int i = 0; i < program->options.workers; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* Name of the events' source: the driver, and which of its provisioners. */
+static char *component_name(const struct program *program)
+{
+	struct utsname host;
+	char *name;
+
+	if (uname(&host) < 0 ||
+		asprintf(&name, "%s_%s", program->controller.driver.info.name, host.nodename) < 0)
+		abort();
+	return name;
+}
+
+static void run_controllers(struct program *program, struct rest_client *client)
+{
+	struct controller *controller = &program->controller;
+	_cleanup_(event_recorder_freep) struct event_recorder *events = NULL;
+	_cleanup_(claim_controller_freep) struct claim_controller *claims = NULL;
+	_cleanup_(workqueue_freep) struct workqueue *queue = NULL;
+	_cleanup_(store_freep) struct store *claim_store = store_new(on_claim, program);
+	_cleanup_(store_freep) struct store *volumes = store_new(on_volume, program);
+	_cleanup_(store_freep) struct store *classes = store_new(on_class, program);
+	_cleanup_(store_freep) struct store *sets = store_new(NULL, NULL);
+	_cleanup_(store_freep) struct store *nodes = store_new(on_node, program);
+	_cleanup_(reflector_freep) struct reflector *reflector = reflector_new(client);
+	_cleanup_free_ char *component = component_name(program);
+
+	controller->api = rest_client_api(client);
+	controller->claims = claim_store;
+	controller->volumes = volumes;
+	controller->classes = classes;
+	controller->sets = sets;
+	controller->nodes = nodes;
+	controller->events = events = event_recorder_new(&controller->api, component);
+	program->claims = claims = claim_controller_new(controller);
+	program->queue = queue = workqueue_new(&(struct workqueue_options){
+		.retry_min_ms = program->options.retry_interval_start_ms,
+		.retry_max_ms = program->options.retry_interval_max_ms,
+	});
+	program->reflector = reflector;
+	reflector_add(reflector, &claim_type, claim_store);
+	reflector_add(reflector, &volume_type, volumes);
+	reflector_add(reflector, &storage_class_type, classes);
+	reflector_add(reflector, &stateful_set_type, sets);
+	/* Only a driver that is not reachable from everywhere makes the nodes matter. */
+	if (controller->driver.info.topology)
+		reflector_add(reflector, &node_type, nodes);
+	run_until_signal(program);
+}
+
+static int run(struct program *program, struct error *err)
+{
+	_cleanup_(kube_config_freep) struct kube_config *config = NULL;
+	_cleanup_(rest_client_freep) struct rest_client *client = NULL;
+	_cleanup_(csi_client_freep) struct csi_client *csi = NULL;
+	const struct options *options = &program->options;
+
+	if (kube_config_load(options->kubeconfig, &config, err) < 0 ||
+		csi_client_new(options->csi_address, options->timeout_ms, &csi, err) < 0 ||
+		find_driver(program, csi, err) < 0)
+		return -1;
+	if (!program->controller.driver.info.create_delete)
+		return error_set(err, ERROR_INVALID,
+			"driver %s has no CREATE_DELETE_VOLUME capability: it cannot make volumes",
+			program->controller.driver.info.name);
+	client = rest_client_new(config);
+	run_controllers(program, client);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct program program = {.claims = NULL};
+	struct error err = {0};
+	int result;
+
+	options_parse(&program.options, argc, argv);
+	log_init((enum log_level)program.options.log_level,
+		(enum log_format)program.options.log_format);
+	program.controller.volume_name_prefix = program.options.volume_name_prefix;
+	program.controller.extra_create_metadata = program.options.extra_create_metadata;
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&program.signals);
+	sigaddset(&program.signals, SIGTERM);
+	sigaddset(&program.signals, SIGINT);
+	/* Blocked here and so in every thread: main alone takes them, one by one. */
+	pthread_sigmask(SIG_BLOCK, &program.signals, NULL);
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	log_info("ordinal-provisioner " ORDINAL_VERSION);
+	result = run(&program, &err);
+	curl_global_cleanup();
+	if (result < 0 && err.kind != ERROR_CANCELLED) {
+		log_error("%s", err.text);
+		return 1;
+	}
+	return 0;
+}

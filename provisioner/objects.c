@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "objects.h"
+
+#include <string.h>
+
+struct json_object *json_member(struct json_object *object, const char *key, enum json_type type)
+{
+	struct json_object *member;
+
+	if (!json_object_is_type(object, json_type_object) ||
+		!json_object_object_get_ex(object, key, &member) ||
+		!json_object_is_type(member, type))
+		return NULL;
+	return member;
+}
+
+static const char *checked_string(struct json_object *json)
+{
+	const char *text;
+
+	if (!json_object_is_type(json, json_type_string))
+		return NULL;
+	text = json_object_get_string(json);
+	return strlen(text) == (size_t)json_object_get_string_len(json) ? text : NULL;
+}
+
+const char *json_string(struct json_object *object, const char *key)
+{
+	return checked_string(json_member(object, key, json_type_string));
+}
+
+static char *copy(const char *text)
+{
+	char *made = strdup(text ? text : "");
+
+	if (!made)
+		abort();
+	return made;
+}
+
+/* The first of two annotations that is set; "" if none is. */
+static char *copy_annotation(struct json_object *metadata, const char *key, const char *old_key)
+{
+	struct json_object *annotations = json_member(metadata, "annotations", json_type_object);
+	const char *value = json_string(annotations, key);
+
+	if (!value && old_key)
+		value = json_string(annotations, old_key);
+	return copy(value);
+}
+
+static void strings_add(struct strings *list, const char *text)
+{
+	char **items = reallocarray(list->items, list->count + 1, sizeof(*items));
+
+	if (!items)
+		abort();
+	list->items = items;
+	list->items[list->count++] = copy(text);
+}
+
+/* Copy the strings of ARRAY, or, with KEY, of the member KEY of its objects. */
+static void strings_copy(struct strings *list, struct json_object *array, const char *key)
+{
+	size_t count = array ? json_object_array_length(array) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *item = json_object_array_get_idx(array, i);
+		const char *text = key ? json_string(item, key) : checked_string(item);
+
+		if (text)
+			strings_add(list, text);
+	}
+}
+
+static void strings_done(struct strings *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->items[i]);
+	free(list->items);
+}
+
+bool strings_contain(const struct strings *list, const char *text)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!strcmp(list->items[i], text))
+			return true;
+	return false;
+}
+
+void string_map_add(struct string_map *map, const char *key, const char *value)
+{
+	struct string_pair *items = reallocarray(map->items, map->count + 1, sizeof(*items));
+
+	if (!items)
+		abort();
+	map->items = items;
+	map->items[map->count++] = (struct string_pair){copy(key), copy(value)};
+}
+
+static void string_map_copy(struct string_map *map, struct json_object *json)
+{
+	if (!json)
+		return;
+	json_object_object_foreach(json, key, value)
+	{
+		const char *text = checked_string(value);
+
+		if (text)
+			string_map_add(map, key, text);
+	}
+}
+
+void string_map_done(struct string_map *map)
+{
+	for (size_t i = 0; i < map->count; i++) {
+		free(map->items[i].key);
+		free(map->items[i].value);
+	}
+	free(map->items);
+}
+
+const char *string_map_get(const struct string_map *map, const char *key)
+{
+	for (size_t i = 0; i < map->count; i++)
+		if (!strcmp(map->items[i].key, key))
+			return map->items[i].value;
+	return NULL;
+}
+
+/* dataSourceRef says more than dataSource, and the API server keeps them in step. */
+static void claim_parse_source(struct claim *claim, struct json_object *spec)
+{
+	struct json_object *source = json_member(spec, "dataSourceRef", json_type_object);
+	const char *kind, *name;
+
+	if (!source)
+		source = json_member(spec, "dataSource", json_type_object);
+	kind = json_string(source, "kind");
+	name = json_string(source, "name");
+	claim->data_source_kind = copy(kind);
+	claim->data_source = NULL;
+	if (!source)
+		claim->data_source = copy("");
+	else if (asprintf(&claim->data_source, "%s %s", kind ? kind : "", name ? name : "") < 0)
+		abort();
+}
+
+static int claim_parse(struct object *object, struct json_object *json, struct error *err)
+{
+	struct claim *claim = (struct claim *)object;
+	struct json_object *metadata = json_member(json, "metadata", json_type_object);
+	struct json_object *spec = json_member(json, "spec", json_type_object);
+	struct json_object *resources = json_member(spec, "resources", json_type_object);
+	const char *mode = json_string(spec, "volumeMode");
+
+	(void)err;
+	claim->class_name =
+		copy_annotation(metadata, "volume.beta.kubernetes.io/storage-class", NULL);
+	if (!*claim->class_name) {
+		free(claim->class_name);
+		claim->class_name = copy(json_string(spec, "storageClassName"));
+	}
+	claim->provisioner = copy_annotation(metadata, "volume.kubernetes.io/storage-provisioner",
+		"volume.beta.kubernetes.io/storage-provisioner");
+	claim->selected_node =
+		copy_annotation(metadata, "volume.kubernetes.io/selected-node", NULL);
+	claim->volume_name = copy(json_string(spec, "volumeName"));
+	claim->requested =
+		copy(json_string(json_member(resources, "requests", json_type_object), "storage"));
+	claim_parse_source(claim, spec);
+	strings_copy(&claim->access_modes, json_member(spec, "accessModes", json_type_array), NULL);
+	string_map_copy(&claim->labels, json_member(metadata, "labels", json_type_object));
+	strings_copy(&claim->owner_uids, json_member(metadata, "ownerReferences", json_type_array),
+		"uid");
+	claim->block = mode && !strcmp(mode, "Block");
+	claim->has_selector = json_member(spec, "selector", json_type_object) != NULL;
+	return 0;
+}
+
+static void claim_done(struct object *object)
+{
+	struct claim *claim = (struct claim *)object;
+
+	free(claim->class_name);
+	free(claim->provisioner);
+	free(claim->selected_node);
+	free(claim->volume_name);
+	free(claim->requested);
+	free(claim->data_source);
+	free(claim->data_source_kind);
+	strings_done(&claim->access_modes);
+	string_map_done(&claim->labels);
+	strings_done(&claim->owner_uids);
+}
+
+static int volume_parse(struct object *object, struct json_object *json, struct error *err)
+{
+	struct volume *volume = (struct volume *)object;
+	struct json_object *metadata = json_member(json, "metadata", json_type_object);
+	struct json_object *spec = json_member(json, "spec", json_type_object);
+	struct json_object *csi = json_member(spec, "csi", json_type_object);
+
+	(void)err;
+	volume->phase = copy(json_string(json_member(json, "status", json_type_object), "phase"));
+	volume->reclaim_policy = copy(json_string(spec, "persistentVolumeReclaimPolicy"));
+	volume->provisioned_by = copy_annotation(metadata, "pv.kubernetes.io/provisioned-by", NULL);
+	volume->migrated_to = copy_annotation(metadata, "pv.kubernetes.io/migrated-to", NULL);
+	volume->driver = copy(json_string(csi, "driver"));
+	volume->handle = copy(json_string(csi, "volumeHandle"));
+	strings_copy(
+		&volume->finalizers, json_member(metadata, "finalizers", json_type_array), NULL);
+	return 0;
+}
+
+static void volume_done(struct object *object)
+{
+	struct volume *volume = (struct volume *)object;
+
+	free(volume->phase);
+	free(volume->reclaim_policy);
+	free(volume->provisioned_by);
+	free(volume->migrated_to);
+	free(volume->driver);
+	free(volume->handle);
+	strings_done(&volume->finalizers);
+}
+
+static int storage_class_parse(struct object *object, struct json_object *json, struct error *err)
+{
+	struct storage_class *class = (struct storage_class *)object;
+	const char *policy = json_string(json, "reclaimPolicy");
+	const char *binding = json_string(json, "volumeBindingMode");
+
+	class->provisioner = copy(json_string(json, "provisioner"));
+	class->reclaim_policy = copy(policy ? policy : "Delete");
+	string_map_copy(&class->parameters, json_member(json, "parameters", json_type_object));
+	strings_copy(
+		&class->mount_options, json_member(json, "mountOptions", json_type_array), NULL);
+	class->wait_for_first_consumer = binding && !strcmp(binding, "WaitForFirstConsumer");
+	if (!*class->provisioner)
+		return error_set(err, ERROR_INVALID, "a storage class without a provisioner");
+	return 0;
+}
+
+static void storage_class_done(struct object *object)
+{
+	struct storage_class *class = (struct storage_class *)object;
+
+	free(class->provisioner);
+	free(class->reclaim_policy);
+	string_map_done(&class->parameters);
+	strings_done(&class->mount_options);
+}
+
+static int stateful_set_parse(struct object *object, struct json_object *json, struct error *err)
+{
+	struct stateful_set *set = (struct stateful_set *)object;
+	struct json_object *spec = json_member(json, "spec", json_type_object);
+	struct json_object *templates = json_member(spec, "volumeClaimTemplates", json_type_array);
+	struct json_object *selector = json_member(spec, "selector", json_type_object);
+	size_t count = templates ? json_object_array_length(templates) : 0;
+
+	(void)err;
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *metadata = json_member(
+			json_object_array_get_idx(templates, i), "metadata", json_type_object);
+		const char *name = json_string(metadata, "name");
+
+		if (name)
+			strings_add(&set->templates, name);
+	}
+	string_map_copy(&set->match_labels, json_member(selector, "matchLabels", json_type_object));
+	return 0;
+}
+
+static void stateful_set_done(struct object *object)
+{
+	struct stateful_set *set = (struct stateful_set *)object;
+
+	strings_done(&set->templates);
+	string_map_done(&set->match_labels);
+}
+
+/* Taints below node.kubernetes.io/ report a passing condition (not ready, disk pressure): the node
+ * is still one that pods will run on. A cordon is told by spec.unschedulable. */
+static bool taint_keeps_pods_away(struct json_object *taint)
+{
+	const char *key = json_string(taint, "key");
+	const char *effect = json_string(taint, "effect");
+
+	if (!key || !effect || !strncmp(key, "node.kubernetes.io/", 19))
+		return false;
+	return !strcmp(effect, "NoSchedule") || !strcmp(effect, "NoExecute");
+}
+
+static int node_parse(struct object *object, struct json_object *json, struct error *err)
+{
+	struct node *node = (struct node *)object;
+	struct json_object *metadata = json_member(json, "metadata", json_type_object);
+	struct json_object *spec = json_member(json, "spec", json_type_object);
+	struct json_object *taints = json_member(spec, "taints", json_type_array);
+	size_t count = taints ? json_object_array_length(taints) : 0;
+
+	(void)err;
+	string_map_copy(&node->labels, json_member(metadata, "labels", json_type_object));
+	node->schedulable =
+		!json_object_get_boolean(json_member(spec, "unschedulable", json_type_boolean));
+	for (size_t i = 0; i < count; i++)
+		if (taint_keeps_pods_away(json_object_array_get_idx(taints, i)))
+			node->schedulable = false;
+	return 0;
+}
+
+static void node_done(struct object *object)
+{
+	string_map_done(&((struct node *)object)->labels);
+}
+
+const struct object_type claim_type = {
+	.plural = "persistentvolumeclaims",
+	.path = "/api/v1/persistentvolumeclaims",
+	.size = sizeof(struct claim),
+	.parse = claim_parse,
+	.done = claim_done,
+	.key_is_uid = true,
+};
+const struct object_type volume_type = {
+	.plural = "persistentvolumes",
+	.path = "/api/v1/persistentvolumes",
+	.size = sizeof(struct volume),
+	.parse = volume_parse,
+	.done = volume_done,
+};
+const struct object_type storage_class_type = {
+	.plural = "storageclasses",
+	.path = "/apis/storage.k8s.io/v1/storageclasses",
+	.size = sizeof(struct storage_class),
+	.parse = storage_class_parse,
+	.done = storage_class_done,
+};
+const struct object_type stateful_set_type = {
+	.plural = "statefulsets",
+	.path = "/apis/apps/v1/statefulsets",
+	.size = sizeof(struct stateful_set),
+	.parse = stateful_set_parse,
+	.done = stateful_set_done,
+};
+const struct object_type node_type = {
+	.plural = "nodes",
+	.path = "/api/v1/nodes",
+	.size = sizeof(struct node),
+	.parse = node_parse,
+	.done = node_done,
+};
+
+static char *make_key(const struct object *object)
+{
+	char *key;
+
+	if (object->type->key_is_uid)
+		return copy(object->uid);
+	if (!*object->namespace)
+		return copy(object->name);
+	if (asprintf(&key, "%s/%s", object->namespace, object->name) < 0)
+		abort();
+	return key;
+}
+
+struct object *object_parse(
+	const struct object_type *type, struct json_object *json, struct error *err)
+{
+	struct json_object *metadata = json_member(json, "metadata", json_type_object);
+	_cleanup_object_ struct object *object = calloc(1, type->size);
+
+	if (!object)
+		abort();
+	object->type = type;
+	object->refs = 1;
+	object->uid = copy(json_string(metadata, "uid"));
+	object->name = copy(json_string(metadata, "name"));
+	object->namespace = copy(json_string(metadata, "namespace"));
+	object->resource_version = copy(json_string(metadata, "resourceVersion"));
+	object->deleting = json_string(metadata, "deletionTimestamp") != NULL;
+	object->key = make_key(object);
+	if (type->parse(object, json, err) < 0) {
+		error_prefix(err, "%s %s", type->plural, object->name);
+		return NULL;
+	}
+	if (!*object->name || !*object->uid) {
+		error_set(err, ERROR_INVALID, "one of %s lacks a name or UID", type->plural);
+		return NULL;
+	}
+	return take_ptr(object);
+}
+
+void *object_ref(const void *object)
+{
+	struct object *shared = (struct object *)object;
+
+	if (shared)
+		__atomic_add_fetch(&shared->refs, 1, __ATOMIC_RELAXED);
+	return shared;
+}
+
+void object_unref(const void *object)
+{
+	struct object *shared = (struct object *)object;
+
+	if (!shared || __atomic_sub_fetch(&shared->refs, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	shared->type->done(shared);
+	free(shared->key);
+	free(shared->uid);
+	free(shared->name);
+	free(shared->namespace);
+	free(shared->resource_version);
+	free(shared);
+}

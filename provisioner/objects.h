@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Kubernetes objects that the provisioner looks at, as typed snapshots of just the fields that
+ * it uses. A snapshot never changes after it was parsed, so any thread may read one that it holds
+ * a reference to.
+ */
+#ifndef ORDINAL_OBJECTS_H
+#define ORDINAL_OBJECTS_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+#include "error.h"
+
+struct object_type;
+
+/* What every snapshot starts with. */
+struct object {
+	const struct object_type *type;
+	int refs;  /* atomic */
+	char *key; /* by which the store knows it, see below */
+	char *uid;
+	char *name;
+	char *namespace; /* "" for cluster-scoped kinds */
+	char *resource_version;
+	bool deleting; /* metadata.deletionTimestamp is set */
+};
+
+/* A kind of object: how the API server calls it, and how its JSON becomes a snapshot. */
+struct object_type {
+	const char *plural; /* for messages: "persistentvolumeclaims" */
+	const char *path;   /* of its collection, over all namespaces */
+	size_t size;
+	int (*parse)(struct object *object, struct json_object *json, struct error *err);
+	void (*done)(struct object *object);
+	bool key_is_uid; /* else the key is NAME or NAMESPACE/NAME */
+};
+
+extern const struct object_type claim_type;         /* key: UID */
+extern const struct object_type volume_type;        /* key: name */
+extern const struct object_type storage_class_type; /* key: name */
+extern const struct object_type stateful_set_type;  /* key: namespace/name */
+extern const struct object_type node_type;          /* key: name */
+
+/* A list of strings. */
+struct strings {
+	char **items;
+	size_t count;
+};
+
+/* A map of strings, in the order of the JSON. */
+struct string_map {
+	struct string_pair {
+		char *key;
+		char *value;
+	} * items;
+	size_t count;
+};
+
+struct claim {
+	struct object object;
+	char *class_name;    /* the legacy annotation wins over spec.storageClassName; "" if none */
+	char *provisioner;   /* the storage-provisioner annotation, or "" */
+	char *selected_node; /* annotation volume.kubernetes.io/selected-node, or "" */
+	char *volume_name;   /* spec.volumeName, or "" */
+	char *requested;     /* spec.resources.requests.storage as written, or "" */
+	char *data_source;   /* "Kind name" of spec.dataSource or dataSourceRef, or "" */
+	char *data_source_kind;
+	struct strings access_modes;
+	struct string_map labels;
+	struct strings owner_uids;
+	bool block; /* spec.volumeMode is Block */
+	bool has_selector;
+};
+
+struct volume {
+	struct object object;
+	char *phase;
+	char *reclaim_policy;
+	char *provisioned_by; /* annotation pv.kubernetes.io/provisioned-by, or "" */
+	char *migrated_to;    /* annotation pv.kubernetes.io/migrated-to, or "" */
+	char *driver;         /* spec.csi.driver, or "" */
+	char *handle;         /* spec.csi.volumeHandle, or "" */
+	struct strings finalizers;
+};
+
+struct storage_class {
+	struct object object;
+	char *provisioner;
+	char *reclaim_policy; /* "Delete" where the class does not say */
+	struct string_map parameters;
+	struct strings mount_options;
+	bool wait_for_first_consumer;
+};
+
+struct stateful_set {
+	struct object object;
+	struct strings templates; /* names of spec.volumeClaimTemplates */
+	struct string_map match_labels;
+};
+
+struct node {
+	struct object object;
+	struct string_map labels;
+	bool schedulable; /* not cordoned, and without a taint that keeps ordinary pods away */
+};
+
+/* A snapshot of TYPE from JSON, which stays the caller's. NULL with ERROR_INVALID for JSON that
+ * lacks a name or has fields of the wrong type: it came from the network. Caller unrefs. */
+struct object *object_parse(
+	const struct object_type *type, struct json_object *json, struct error *err);
+
+/* One more reference, or one less; the last one frees. NULL is ignored by both. */
+void *object_ref(const void *object);
+void object_unref(const void *object);
+
+static inline void object_unrefp(void *pointer)
+{
+	object_unref(*(void **)pointer);
+}
+#define _cleanup_object_ _cleanup_(object_unrefp)
+
+/* Add a pair, copying both; free what MAP holds. For maps that are being built, not snapshots. */
+void string_map_add(struct string_map *map, const char *key, const char *value);
+void string_map_done(struct string_map *map);
+
+/* The value of KEY, or NULL. Borrowed from MAP. */
+const char *string_map_get(const struct string_map *map, const char *key);
+
+/* Whether LIST holds TEXT. */
+bool strings_contain(const struct strings *list, const char *text);
+
+/* JSON access that checks types: the string member KEY of OBJECT, or NULL where there is none, it
+ * is of another type, or it holds a NUL. Borrowed from OBJECT, which may be NULL. */
+const char *json_string(struct json_object *object, const char *key);
+
+/* The member KEY of OBJECT if it is of TYPE, else NULL. Borrowed. OBJECT may be NULL. */
+struct json_object *json_member(struct json_object *object, const char *key, enum json_type type);
+
+#endif

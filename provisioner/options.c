@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <string.h>
+
+#include "flags.h"
+#include "log.h"
+
+#define PROGRAM "ordinal-provisioner"
+
+/* A PV's name is the prefix, a dash and a UID of 36 characters, and PV names are DNS names. */
+static void check_prefix(const struct flag *flags, const char *prefix)
+{
+	if (!*prefix || strlen(prefix) > 200 ||
+		strspn(prefix, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(prefix) ||
+		*prefix == '-')
+		flags_reject(PROGRAM, flags, "volume-name-prefix",
+			"must be lower-case letters, digits and dashes");
+}
+
+void options_parse(struct options *options, int argc, char **argv)
+{
+	const struct flag flags[] = {
+		{"csi-address", FLAG_STRING, &options->csi_address,
+			"The CSI driver's socket. Default unix:///run/csi/socket.", 0, 0, NULL},
+		{"kubeconfig", FLAG_STRING, &options->kubeconfig,
+			"How to reach the API server. Default $KUBECONFIG, else, in a pod, its "
+			"service account.",
+			0, 0, NULL},
+		{"volume-name-prefix", FLAG_STRING, &options->volume_name_prefix,
+			"PersistentVolumes are called PREFIX-<claim uid>. Default pvc.", 0, 0,
+			NULL},
+		{"extra-create-metadata", FLAG_BOOL, &options->extra_create_metadata,
+			"Tell the driver the names of claim and volume. Default true.", 0, 0, NULL},
+		{"workers", FLAG_INT, &options->workers,
+			"Claims and volumes that are worked on at once, 1 to 256. Default 16.", 1,
+			256, NULL},
+		{"timeout", FLAG_DURATION, &options->timeout_ms,
+			"Deadline of each call to the driver. Default 10s.", 100, 3600000, NULL},
+		{"retry-interval-start", FLAG_DURATION, &options->retry_interval_start_ms,
+			"Wait after a first failure, doubling with each. Default 1s.", 10, 3600000,
+			NULL},
+		{"retry-interval-max", FLAG_DURATION, &options->retry_interval_max_ms,
+			"Longest wait between two tries. Default 5m.", 10, 86400000, NULL},
+		{"log-format", FLAG_CHOICE, &options->log_format, "Default text.", 0, 0,
+			"text|json"},
+		{"log-level", FLAG_CHOICE, &options->log_level, "Default info.", 0, 0,
+			"debug|info|warn|error"},
+		{.name = NULL},
+	};
+
+	*options = (struct options){
+		.csi_address = "unix:///run/csi/socket",
+		.volume_name_prefix = "pvc",
+		.extra_create_metadata = true,
+		.workers = 16,
+		.timeout_ms = 10000,
+		.retry_interval_start_ms = 1000,
+		.retry_interval_max_ms = 300000,
+		.log_format = LOG_FORMAT_TEXT,
+		.log_level = LOG_LEVEL_INFO,
+	};
+	flags_parse(
+		PROGRAM, "gives claims their volumes through any CSI driver", flags, argc, argv);
+	check_prefix(flags, options->volume_name_prefix);
+	if (options->retry_interval_max_ms < options->retry_interval_start_ms)
+		flags_reject(PROGRAM, flags, "retry-interval-max",
+			"is shorter than --retry-interval-start");
+}

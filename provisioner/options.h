@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The flags of ordinal-provisioner, named as csi-provisioner names them where they mean the same.
+ */
+#ifndef ORDINAL_OPTIONS_H
+#define ORDINAL_OPTIONS_H
+
+#include <stdbool.h>
+
+struct options {
+	const char *csi_address;
+	const char *kubeconfig; /* NULL: $KUBECONFIG, or the service account */
+	const char *volume_name_prefix;
+	bool extra_create_metadata;
+	int workers;
+	int timeout_ms;
+	int retry_interval_start_ms;
+	int retry_interval_max_ms;
+	int log_format; /* enum log_format */
+	int log_level;  /* enum log_level */
+};
+
+/* Read the command line. Prints what is wrong and exits 2 where it cannot be understood. */
+void options_parse(struct options *options, int argc, char **argv);
+
+#endif

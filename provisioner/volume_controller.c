@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "volume_controller.h"
+
+#include <string.h>
+
+#include "log.h"
+
+static bool is_ours(const struct controller *controller, const struct volume *volume)
+{
+	const char *driver = controller->driver.info.name;
+
+	if (*volume->provisioned_by)
+		return !strcmp(volume->provisioned_by, driver) ||
+		       !strcmp(volume->migrated_to, driver);
+	return !strcmp(volume->driver, driver) || !strcmp(volume->migrated_to, driver);
+}
+
+static bool has_finalizer(const struct volume *volume)
+{
+	return strings_contain(&volume->finalizers, VOLUME_FINALIZER);
+}
+
+static char *volume_path(const struct volume *volume)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", volume_type.path, volume->object.name) < 0)
+		abort();
+	return path;
+}
+
+/* Add or remove our finalizer by a patch of that one list entry: whatever else writes the object at
+ * the same time, nothing of it is lost. The UID makes sure that it is the same object. */
+static int patch_finalizer(const struct controller *controller, const struct volume *volume,
+	bool add, struct error *err)
+{
+	_cleanup_free_ char *path = volume_path(volume);
+	struct json_object *body = json_object_new_object();
+	struct json_object *metadata = json_object_new_object();
+	struct json_object *finalizers = json_object_new_array();
+	struct rest_request request = {.method = "PATCH",
+		.path = path,
+		.content_type = "application/strategic-merge-patch+json",
+		.body = body};
+	int result;
+
+	json_object_array_add(finalizers, json_object_new_string(VOLUME_FINALIZER));
+	json_object_object_add(metadata, "uid", json_object_new_string(volume->object.uid));
+	json_object_object_add(
+		metadata, add ? "finalizers" : "$deleteFromPrimitiveList/finalizers", finalizers);
+	json_object_object_add(body, "metadata", metadata);
+	result = controller->api.call(controller->api.self, &request, NULL, err);
+	json_object_put(body);
+	if (result < 0 && err->kind == ERROR_NOT_FOUND)
+		return 0;
+	return result < 0 ? error_prefix(err, "%s finalizer", add ? "add" : "remove") : 0;
+}
+
+/* The finalizer belongs on volumes whose data we will delete, and on no others. */
+static int sync_finalizer(
+	const struct controller *controller, const struct volume *volume, struct error *err)
+{
+	bool present = has_finalizer(volume);
+	bool delete = !strcmp(volume->reclaim_policy, "Delete");
+
+	if (delete &&!present && !volume->object.deleting && !strcmp(volume->phase, "Bound"))
+		return patch_finalizer(controller, volume, true, err);
+	if (!delete &&present)
+		return patch_finalizer(controller, volume, false, err);
+	return 0;
+}
+
+static bool should_delete(const struct controller *controller, const struct volume *volume)
+{
+	/* Someone took our finalizer away from a volume that is going: it is no longer ours to
+	 * decide about. */
+	if (volume->object.deleting && !has_finalizer(volume))
+		return false;
+	return is_ours(controller, volume) && !strcmp(volume->phase, "Released") &&
+	       !strcmp(volume->reclaim_policy, "Delete");
+}
+
+/* The volume as the API server has it now, or NULL if it is gone: the cache may be a moment old,
+ * and deleting data is not undone when the policy was changed to Retain in that moment. */
+static int get_fresh(const struct controller *controller, const struct volume *volume,
+	struct volume **ret_fresh, struct error *err)
+{
+	_cleanup_free_ char *path = volume_path(volume);
+	struct rest_request request = {.method = "GET", .path = path};
+	struct json_object *json;
+	struct error why = {0};
+
+	*ret_fresh = NULL;
+	if (controller->api.call(controller->api.self, &request, &json, &why) == 0) {
+		*ret_fresh = (struct volume *)object_parse(&volume_type, json, &why);
+		json_object_put(json);
+	}
+	if (*ret_fresh && strcmp((*ret_fresh)->object.uid, volume->object.uid)) {
+		object_unref(*ret_fresh);
+		*ret_fresh = NULL;
+	}
+	if (!why.kind || why.kind == ERROR_NOT_FOUND)
+		return 0;
+	*err = why;
+	return -1;
+}
+
+static bool attaches_volume(struct json_object *attachment, const char *name)
+{
+	struct json_object *spec = json_member(attachment, "spec", json_type_object);
+	const char *volume =
+		json_string(json_member(spec, "source", json_type_object), "persistentVolumeName");
+
+	return volume && !strcmp(volume, name);
+}
+
+/* A volume that a node still has attached must not be deleted under it. */
+static int check_detached(
+	const struct controller *controller, const struct volume *volume, struct error *err)
+{
+	struct rest_request request = {
+		.method = "GET", .path = "/apis/storage.k8s.io/v1/volumeattachments"};
+	struct json_object *list, *items;
+	bool attached = false;
+	size_t count;
+
+	if (!controller->driver.info.attaches)
+		return 0;
+	if (controller->api.call(controller->api.self, &request, &list, err) < 0)
+		return -1;
+	items = json_member(list, "items", json_type_array);
+	count = items ? json_object_array_length(items) : 0;
+	for (size_t i = 0; i < count && !attached; i++)
+		attached =
+			attaches_volume(json_object_array_get_idx(items, i), volume->object.name);
+	json_object_put(list);
+	if (attached)
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"persistentvolume %s is still attached to a node", volume->object.name);
+	return 0;
+}
+
+static int delete_object(
+	const struct controller *controller, const struct volume *volume, struct error *err)
+{
+	_cleanup_free_ char *path = volume_path(volume);
+	struct json_object *body = json_object_new_object();
+	struct json_object *preconditions = json_object_new_object();
+	struct rest_request request = {.method = "DELETE", .path = path, .body = body};
+	int result;
+
+	json_object_object_add(body, "apiVersion", json_object_new_string("v1"));
+	json_object_object_add(body, "kind", json_object_new_string("DeleteOptions"));
+	json_object_object_add(preconditions, "uid", json_object_new_string(volume->object.uid));
+	json_object_object_add(body, "preconditions", preconditions);
+	result = controller->api.call(controller->api.self, &request, NULL, err);
+	json_object_put(body);
+	if (result < 0 && err->kind == ERROR_NOT_FOUND)
+		return 0;
+	return result;
+}
+
+static int delete_data(
+	const struct controller *controller, const struct volume *volume, struct error *err)
+{
+	if (check_detached(controller, volume, err) == 0 &&
+		controller->driver.delete_volume(controller->driver.self, volume->handle, err) == 0)
+		return 0;
+	event_record(controller->events, &volume->object, EVENT_WARNING, "VolumeFailedDelete", "%s",
+		err->text);
+	return -1;
+}
+
+static int delete_volume(
+	const struct controller *controller, const struct volume *cached, struct error *err)
+{
+	_cleanup_object_ struct volume *volume = NULL;
+
+	if (get_fresh(controller, cached, &volume, err) < 0)
+		return -1;
+	if (!volume || !should_delete(controller, volume))
+		return 0;
+	if (delete_data(controller, volume, err) < 0 || delete_object(controller, volume, err) < 0)
+		return -1;
+	if (has_finalizer(volume) && patch_finalizer(controller, volume, false, err) < 0)
+		return -1;
+	log_info("volume %s: deleted", volume->object.name);
+	return 0;
+}
+
+int volume_controller_sync(const struct controller *controller, const char *name, struct error *err)
+{
+	_cleanup_object_ struct volume *volume = store_get(controller->volumes, name);
+	int result;
+
+	if (!volume || !is_ours(controller, volume))
+		return 0;
+	result = sync_finalizer(controller, volume, err);
+	if (result == 0 && should_delete(controller, volume))
+		result = delete_volume(controller, volume, err);
+	return result < 0 ? error_prefix(err, "volume %s", name) : 0;
+}
