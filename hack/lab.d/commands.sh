@@ -1,0 +1,183 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What the user calls.
+
+lab_help() {
+  cat <<END
+usage: hack/lab COMMAND
+
+  up [--nodes N]            build or find Kubernetes, start it with N nodes (default 1), wait until Ready
+  down                      end it and everything in it
+  status                    tell how it is; succeeds if it is up and healthy
+  node add [NAME]           add a node (node-1, node-2, ...)
+  node exec NAME [--] CMD   run a command on a node
+  load-image FILE.tar...    load docker archives into every node, also into nodes added later
+  kubectl ...               the kubectl of this Kubernetes, as admin
+  kubeconfig                print the path of the admin's kubeconfig
+  logs [COMPONENT] [-f]     print a component's log; without one, the end of every log
+  servers                   only build or find the Kubernetes programs, print their folder
+  help                      this
+
+environment
+  LAB_K8S_BIN   folder of Kubernetes programs to use (1.20 or later) instead of building Debian's
+  LAB_CACHE     where built programs are kept      $LAB_CACHE
+  LAB_NAME      name of the lab                    $LAB_NAME
+  LAB_SUBNET    first three numbers of its network $LAB_SUBNET
+END
+}
+
+require_root() { [ "$(id -u)" -eq 0 ] || die "needs root, for namespaces and cgroups"; }
+
+lab_up() {
+  local nodes=1 i
+  if [ "${1:-}" = --nodes ]; then
+    nodes=${2:-}
+    [[ $nodes =~ ^[1-9][0-9]?$ ]] || usage_error "--nodes needs a number from 1 to 99"
+    shift 2
+  fi
+  [ $# -eq 0 ] || usage_error "up does not understand '$1'"
+  require_root
+  "$lab_dir/../install-packages" lab image
+  lab_lock
+  if lab_alive; then
+    say "The lab $LAB_NAME is already up"
+    return
+  fi
+  lab_tidy
+  [ -z "$(ip -4 -o address show to "$LAB_SUBNET.0/24")" ] ||
+    die "the network $LAB_SUBNET.0/24 is in use; choose another by LAB_SUBNET"
+  servers_find
+  local from=$SECONDS
+  say "Starting the lab $LAB_NAME with Kubernetes from $servers; this takes about half a minute"
+  trap lab_abandon EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  trap 'exit 129' HUP
+  step "namespaces and network" keeper_start
+  step "images" images_make
+  step "control plane" inside control_plane
+  for ((i = 0; i < nodes; i++)); do
+    node_add
+  done
+  echo up >&"$lifeline"
+  trap - EXIT INT TERM HUP
+  say "The lab is up after $((SECONDS - from)) s: API server https://$lab_address:6443, kubeconfig $lab_kubeconfig"
+}
+
+# One up at a time for each name.
+lab_lock() {
+  mkdir -p "$LAB_CACHE"
+  exec {lab_lock}>"$LAB_CACHE/$LAB_NAME.lock"
+  flock -n "$lab_lock" && return
+  say "Another hack/lab up is at work: waiting for it"
+  flock "$lab_lock"
+}
+
+lab_abandon() {
+  local code=$?
+  trap '' INT TERM HUP
+  warn "the lab did not come up"
+  lab_down
+  exit $code
+}
+
+lab_down() {
+  local from=${EPOCHREALTIME/./}
+  require_root
+  if [ ! -e "$lab_run" ]; then
+    say "The lab $LAB_NAME is not up"
+    return
+  fi
+  supervisor_stop
+  wait_for 15 lab_gone || lab_tidy
+  lab_gone || die "something of the lab $LAB_NAME is left; see $lab_run, $lab_cgroup, $lab_link"
+  say "The lab $LAB_NAME is down: processes, mounts, network, cgroups and files are gone ($(((${EPOCHREALTIME/./} - from) / 1000)) ms)"
+}
+
+lab_status() {
+  local name healthy=0
+  if ! lab_alive; then
+    lab_tidy
+    say "The lab $LAB_NAME is not up"
+    return 1
+  fi
+  if lab_kubectl get --raw /readyz >/dev/null 2>&1; then
+    say "API server: ready"
+  else
+    say "API server: not ready"
+    healthy=1
+  fi
+  for name in $(inside node_names); do
+    if node_ready "$name" 2>/dev/null; then
+      say "$name: Ready"
+    else
+      say "$name: not Ready"
+      healthy=1
+    fi
+  done
+  return $healthy
+}
+
+lab_node() {
+  case ${1:-} in
+    add)
+      [ $# -le 2 ] || usage_error "node add takes one NAME"
+      [[ ${2:-node} =~ ^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$ ]] || usage_error "'$2' cannot be a node's name"
+      require_alive
+      node_add "${2:-}"
+      ;;
+    exec)
+      local name=${2:-}
+      shift 2 || usage_error "node exec needs a NAME and a command"
+      [ "${1:-}" != -- ] || shift
+      [ $# -gt 0 ] || usage_error "node exec needs a command"
+      require_alive
+      inside node_enter "$name" "$@"
+      ;;
+    *) usage_error "node takes add or exec" ;;
+  esac
+}
+
+lab_kubectl() {
+  NO_PROXY=$lab_address KUBECONFIG=$lab_kubeconfig KUBECACHEDIR=$lab_run/kubectl-cache "$lab_run/bin/kubectl" "$@"
+}
+
+lab_print_kubeconfig() {
+  require_alive
+  say "$lab_kubeconfig"
+}
+
+lab_print_logs() {
+  local component='' follow=''
+  while [ $# -gt 0 ]; do
+    case $1 in
+      -f) follow=-f ;;
+      -*) usage_error "logs does not understand '$1'" ;;
+      *) component=$1 ;;
+    esac
+    shift
+  done
+  require_alive
+  if [ -z "$component" ]; then
+    inside tail_logs . $follow
+  else
+    inside print_log "$component" $follow
+  fi
+}
+
+# tail_logs FOLDER [-f]: the end of each log below a folder of the logs.
+tail_logs() { (cd "$lab_logs" && find "$1" -name '*.log' -printf '%P\n' | sort | (cd "$1" && xargs tail ${2:+"$2"} -n 10)); }
+
+print_log() {
+  [ -f "$lab_logs/$1.log" ] || {
+    warn "there is no log $1, but: $(cd "$lab_logs" && find . -name '*.log' -printf '%P ' | sed 's/\.log//g')"
+    return 1
+  }
+  tail ${2:+"$2"} -n +1 "$lab_logs/$1.log"
+}
+
+lab_servers() {
+  [ $# -eq 0 ] || usage_error "servers takes no argument"
+  servers_find
+  say "$servers"
+}
