@@ -15,8 +15,9 @@
 #include "volume_controller.h"
 #include "workqueue.h"
 
-#define WAIT_LOG_EVERY 3 /* tries of 10 s each between two lines about a driver that is not there  \
-			  */
+#define WAIT_LOG_EVERY                                                                             \
+	3 /* tries of 10 s each between two lines about a driver that is not there                 \
+	   */
 
 /* Keys of the one queue: what they name is told by their first letter. */
 #define CLAIM_KEY  'c'
@@ -234,6 +235,7 @@ int main(int argc, char **argv)
 		(enum log_format)program.options.log_format);
 	program.controller.volume_name_prefix = program.options.volume_name_prefix;
 	program.controller.extra_create_metadata = program.options.extra_create_metadata;
+	program.controller.node = program.options.node;
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&program.signals);
 	sigaddset(&program.signals, SIGTERM);

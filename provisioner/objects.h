@@ -84,6 +84,18 @@ struct volume {
 	char *driver;         /* spec.csi.driver, or "" */
 	char *handle;         /* spec.csi.volumeHandle, or "" */
 	struct strings finalizers;
+	struct node_term *node_terms; /* of spec.nodeAffinity.required: one must match */
+	size_t node_term_count;
+};
+
+/* What one term of a node affinity asks of a node's labels: all of it. */
+struct node_term {
+	struct node_requirement {
+		char *key;
+		struct strings values; /* one of them */
+	} * requirements;
+	size_t count;
+	bool other; /* it also asks what we do not understand: no match can be told */
 };
 
 struct storage_class {
@@ -125,6 +137,9 @@ static inline void object_unrefp(void *pointer)
 /* Add a pair, copying both; free what MAP holds. For maps that are being built, not snapshots. */
 void string_map_add(struct string_map *map, const char *key, const char *value);
 void string_map_done(struct string_map *map);
+
+/* Whether VOLUME may be used on a node with these labels, as the scheduler would say. */
+bool volume_fits_node(const struct volume *volume, const struct string_map *labels);
 
 /* The value of KEY, or NULL. Borrowed from MAP. */
 const char *string_map_get(const struct string_map *map, const char *key);

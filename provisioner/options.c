@@ -32,6 +32,10 @@ void options_parse(struct options *options, int argc, char **argv)
 			NULL},
 		{"extra-create-metadata", FLAG_BOOL, &options->extra_create_metadata,
 			"Tell the driver the names of claim and volume. Default true.", 0, 0, NULL},
+		{"node", FLAG_STRING, &options->node,
+			"The node whose volumes this instance makes and deletes, where one runs "
+			"beside the driver on each; those of others are left to theirs. Default: all.",
+			0, 0, NULL},
 		{"workers", FLAG_INT, &options->workers,
 			"Claims and volumes that are worked on at once, 1 to 256. Default 16.", 1,
 			256, NULL},

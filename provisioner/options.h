@@ -12,6 +12,7 @@ struct options {
 	const char *kubeconfig; /* NULL: $KUBECONFIG, or the service account */
 	const char *volume_name_prefix;
 	bool extra_create_metadata;
+	const char *node; /* NULL: the driver's volumes are ours wherever they are */
 	int workers;
 	int timeout_ms;
 	int retry_interval_start_ms;
