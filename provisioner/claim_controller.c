@@ -7,6 +7,7 @@
 
 #include "log.h"
 #include "provisioning.h"
+#include "topology.h"
 
 /* A claim for which the driver may have made a volume that no PersistentVolume tells of yet. It is
  * kept until that is settled, even if the claim goes away meanwhile: nothing may leak. */
@@ -148,6 +149,8 @@ static int should_provision(struct claim_controller *claims, const struct claim 
 	if (strcmp(class->provisioner, controller->driver.info.name))
 		return 0;
 	if (class->wait_for_first_consumer && !*claim->selected_node)
+		return 0;
+	if (!topology_is_ours(controller, claim))
 		return 0;
 	if (is_populated_by_others(claim)) {
 		event_record(controller->events, &claim->object, EVENT_NORMAL, "Provisioning",

@@ -194,6 +194,72 @@ static void claim_done(struct object *object)
 	strings_done(&claim->owner_uids);
 }
 
+static void term_parse(struct node_term *term, struct json_object *json)
+{
+	struct json_object *expressions = json_member(json, "matchExpressions", json_type_array);
+	size_t count = expressions ? json_object_array_length(expressions) : 0;
+
+	term->other = json_member(json, "matchFields", json_type_array) != NULL || !count;
+	term->requirements = calloc(count + 1, sizeof(*term->requirements));
+	if (!term->requirements)
+		abort();
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *expression = json_object_array_get_idx(expressions, i);
+		struct node_requirement *requirement = &term->requirements[term->count++];
+		const char *verb = json_string(expression, "operator");
+
+		if (!verb || strcmp(verb, "In"))
+			term->other = true;
+		requirement->key = copy(json_string(expression, "key"));
+		strings_copy(&requirement->values,
+			json_member(expression, "values", json_type_array), NULL);
+	}
+}
+
+static void volume_parse_affinity(struct volume *volume, struct json_object *spec)
+{
+	struct json_object *affinity = json_member(spec, "nodeAffinity", json_type_object);
+	struct json_object *required = json_member(affinity, "required", json_type_object);
+	struct json_object *terms = json_member(required, "nodeSelectorTerms", json_type_array);
+	size_t count = terms ? json_object_array_length(terms) : 0;
+
+	volume->node_terms = calloc(count + 1, sizeof(*volume->node_terms));
+	if (!volume->node_terms)
+		abort();
+	for (; volume->node_term_count < count; volume->node_term_count++)
+		term_parse(&volume->node_terms[volume->node_term_count],
+			json_object_array_get_idx(terms, volume->node_term_count));
+}
+
+static bool term_matches(const struct node_term *term, const struct string_map *labels)
+{
+	for (size_t i = 0; i < term->count; i++) {
+		const struct node_requirement *requirement = &term->requirements[i];
+		const char *value = string_map_get(labels, requirement->key);
+
+		if (!value || !strings_contain(&requirement->values, value))
+			return false;
+	}
+	return !term->other;
+}
+
+bool volume_fits_node(const struct volume *volume, const struct string_map *labels)
+{
+	for (size_t i = 0; i < volume->node_term_count; i++)
+		if (term_matches(&volume->node_terms[i], labels))
+			return true;
+	return volume->node_term_count == 0;
+}
+
+static void term_done(struct node_term *term)
+{
+	for (size_t i = 0; i < term->count; i++) {
+		free(term->requirements[i].key);
+		strings_done(&term->requirements[i].values);
+	}
+	free(term->requirements);
+}
+
 static int volume_parse(struct object *object, struct json_object *json, struct error *err)
 {
 	struct volume *volume = (struct volume *)object;
@@ -210,6 +276,7 @@ static int volume_parse(struct object *object, struct json_object *json, struct 
 	volume->handle = copy(json_string(csi, "volumeHandle"));
 	strings_copy(
 		&volume->finalizers, json_member(metadata, "finalizers", json_type_array), NULL);
+	volume_parse_affinity(volume, spec);
 	return 0;
 }
 
@@ -224,6 +291,9 @@ static void volume_done(struct object *object)
 	free(volume->driver);
 	free(volume->handle);
 	strings_done(&volume->finalizers);
+	for (size_t i = 0; i < volume->node_term_count; i++)
+		term_done(&volume->node_terms[i]);
+	free(volume->node_terms);
 }
 
 static int storage_class_parse(struct object *object, struct json_object *json, struct error *err)

@@ -24,6 +24,29 @@ static void collect(void *context, const struct object *object)
 	found->count++;
 }
 
+bool topology_is_ours(const struct controller *controller, const struct claim *claim)
+{
+	struct schedulable found = {.count = 0};
+
+	if (!controller->node || !controller->driver.info.topology)
+		return true;
+	if (*claim->selected_node)
+		return !strcmp(claim->selected_node, controller->node);
+	store_each(controller->nodes, collect, &found);
+	/* Several are refused, which any instance may say. */
+	return found.count != 1 || !strcmp(found.name, controller->node);
+}
+
+bool topology_has_volume(const struct controller *controller, const struct volume *volume)
+{
+	_cleanup_object_ struct node *node = NULL;
+
+	if (!controller->node || !controller->driver.info.topology)
+		return true;
+	node = store_get(controller->nodes, controller->node);
+	return node && volume_fits_node(volume, &node->labels);
+}
+
 /* The driver beside us reaches one node's disk. */
 static int choose_node(const struct controller *controller, const struct claim *claim,
 	char *ret_node, size_t size, struct error *err)

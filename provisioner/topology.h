@@ -8,6 +8,12 @@
 
 #include "controller.h"
 
+/* Whether CLAIM's volume is this instance's to make, see struct controller's node. */
+bool topology_is_ours(const struct controller *controller, const struct claim *claim);
+
+/* Whether VOLUME is on this instance's node, so that its driver can reach it. */
+bool topology_has_volume(const struct controller *controller, const struct volume *volume);
+
 /* The segments of the node that CLAIM was scheduled to, or, where its class does not wait for a
  * consumer, of the only schedulable node; to be freed by string_map_done(). ERROR_NOT_FOUND where
  * the selected node is gone; ERROR_FAILED_PRECONDITION on a cluster of several schedulable nodes,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "topology.h"
 
 static bool is_ours(const struct controller *controller, const struct volume *volume)
 {
@@ -193,7 +194,7 @@ int volume_controller_sync(const struct controller *controller, const char *name
 	_cleanup_object_ struct volume *volume = store_get(controller->volumes, name);
 	int result;
 
-	if (!volume || !is_ours(controller, volume))
+	if (!volume || !is_ours(controller, volume) || !topology_has_volume(controller, volume))
 		return 0;
 	result = sync_finalizer(controller, volume, err);
 	if (result == 0 && should_delete(controller, volume))
