@@ -89,8 +89,8 @@ lab_down() {
     return
   fi
   supervisor_stop
-  wait_for 15 lab_gone || lab_tidy
-  lab_gone || die "something of the lab $LAB_NAME is left; see $lab_run, $lab_cgroup, $lab_link"
+  lab_tidy
+  wait_for 5 lab_gone || die "something of the lab $LAB_NAME is left; see $lab_run, interface $lab_link, cgroups $lab_cgroup"
   say "The lab $LAB_NAME is down: processes, mounts, network, cgroups and files are gone ($(((${EPOCHREALTIME/./} - from) / 1000)) ms)"
 }
 
@@ -115,6 +115,7 @@ lab_status() {
       healthy=1
     fi
   done
+  [ $healthy -eq 0 ] || lab_tidy # it may have ended meanwhile
   return $healthy
 }
 
@@ -138,8 +139,9 @@ lab_node() {
   esac
 }
 
+# Its cache goes to a home of its own, and vanishes with the lab.
 lab_kubectl() {
-  NO_PROXY=$lab_address KUBECONFIG=$lab_kubeconfig KUBECACHEDIR=$lab_run/kubectl-cache "$lab_run/bin/kubectl" "$@"
+  HOME=$lab_run NO_PROXY=$lab_address KUBECONFIG=$lab_kubeconfig "$lab_run/bin/kubectl" "$@"
 }
 
 lab_print_kubeconfig() {

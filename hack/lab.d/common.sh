@@ -54,6 +54,9 @@ wait_for() {
   done
 }
 
+# mount, without notes in the machine's /run
+bare_mount() { mount --no-mtab "$@"; }
+
 # daemon NAME COMMAND...: keep it running in the background, as a service manager would.
 # Its log and its process id lie in NAME.log and NAME.pid below the logs.
 daemon() {
@@ -68,18 +71,19 @@ daemon() {
   done </dev/null >/dev/null 2>&1 &
 }
 
-# A process as the pair of its id and its start time, since ids are used again.
+# A process as the pair of its id and its start time, since ids are used again; fails for a dead one,
+# also for one that nobody has waited for yet.
 process_identity() {
   local stat
-  read -r stat 2>/dev/null <"/proc/$1/stat" || return
-  read -ra stat <<<"${stat##*) }"
-  echo "$1 ${stat[19]}"
+  { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+  read -ra stat <<<"${stat##*) }" # from the third field on, which is the state
+  [ "${stat[0]}" != Z ] && echo "$1 ${stat[19]}"
 }
 
 # process_alive FILE: whether the process whose identity the file holds is alive.
 process_alive() {
   local pid started
-  read -r pid started 2>/dev/null <"$1" && [ "$(process_identity "$pid")" = "$pid $started" ]
+  { read -r pid started <"$1"; } 2>/dev/null && [ "$(process_identity "$pid")" = "$pid $started" ]
 }
 
 # What a long-lived process must not keep open for whoever started it. bash reads its script by 255.

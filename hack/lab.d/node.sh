@@ -55,13 +55,14 @@ node_start() {
       "$lab_program" __run node "$name" "$number" </dev/null >>"$lab_logs/$name/node.log" 2>&1
   ) &
   local guard=$!
-  wait_for 60 node_started_or_dead "$name" $guard && [ -e "$node/kubernetes/started" ] || {
+  wait_for 60 node_started_or_dead "$node" $guard || true
+  [ -e "$node/kubernetes/started" ] || {
     tail_logs "$name" >&2
     die "$name did not start"
   }
 }
 
-node_started_or_dead() { [ -e "$lab_scratch/nodes/$1/kubernetes/started" ] || process_ended "$2"; }
+node_started_or_dead() { [ -e "$1/kubernetes/started" ] || process_ended "$2"; }
 
 # node_enter NAME COMMAND...
 node_enter() (
@@ -121,36 +122,36 @@ node_network() {
 # shellcheck disable=SC2164 # set -e
 node_root() {
   local node=$1 root=$1/root path
-  mount -t overlay -o "lowerdir=/,upperdir=$node/upper,workdir=$node/work" overlay "$root"
+  bare_mount -t overlay -o "lowerdir=/,upperdir=$node/upper,workdir=$node/work" overlay "$root"
   for path in run tmp var/lib/{containerd,kubelet,cni,nfs} var/log etc/cni/net.d; do
     mkdir -p "$root/$path"
-    mount -t tmpfs -o mode=755 tmpfs "$root/$path"
+    bare_mount -t tmpfs -o mode=755 tmpfs "$root/$path"
   done
   chmod 1777 "$root/tmp"
   mkdir -p "$root"/run/{lock,lab/{bin,kubernetes,images,logs}}
-  mount --bind "$lab_run/bin/" "$root/run/lab/bin"
-  mount --bind "$node/kubernetes" "$root/run/lab/kubernetes"
-  mount --bind "$lab_scratch/images" "$root/run/lab/images"
-  mount --bind "$lab_logs/${node##*/}" "$root/run/lab/logs"
+  bare_mount --bind "$lab_run/bin/" "$root/run/lab/bin"
+  bare_mount --bind "$node/kubernetes" "$root/run/lab/kubernetes"
+  bare_mount --bind "$lab_scratch/images" "$root/run/lab/images"
+  bare_mount --bind "$lab_logs/${node##*/}" "$root/run/lab/logs"
   node_devices "$root/dev"
-  mount -t sysfs sysfs "$root/sys"
+  bare_mount -t sysfs sysfs "$root/sys"
   node_cgroups "${node##*/}" "$root"
-  mount -t proc proc "$root/proc"
+  bare_mount -t proc proc "$root/proc"
   cd "$root"
   pivot_root . .
-  umount -l . # the old root
+  umount -n -l . # the old root
   cd /
-  mount --make-rshared /
+  bare_mount --make-rshared /
 }
 
 node_devices() {
-  mount -t tmpfs -o mode=755 tmpfs "$1"
+  bare_mount -t tmpfs -o mode=755 tmpfs "$1"
   cp -a /dev/{null,zero,full,random,urandom,tty,kmsg} "$1"
   [ ! -e /dev/fuse ] || cp -a /dev/fuse "$1"
   mkdir "$1"/{pts,shm,mqueue}
-  mount -t devpts -o newinstance,gid=5,mode=620,ptmxmode=666 devpts "$1/pts"
-  mount -t tmpfs tmpfs "$1/shm"
-  mount -t mqueue mqueue "$1/mqueue"
+  bare_mount -t devpts -o newinstance,gid=5,mode=620,ptmxmode=666 devpts "$1/pts"
+  bare_mount -t tmpfs tmpfs "$1/shm"
+  bare_mount -t mqueue mqueue "$1/mqueue"
   ln -s pts/ptmx "$1/ptmx"
   ln -s /proc/self/fd "$1/fd"
   ln -s fd/0 "$1/stdin"
@@ -162,10 +163,10 @@ node_devices() {
 node_cgroups() {
   local mount
   mountpoint -q /sys/fs/cgroup && [ "$(stat -f -c %T /sys/fs/cgroup)" = tmpfs ] &&
-    mount -t tmpfs -o mode=755 tmpfs "$2/sys/fs/cgroup"
+    bare_mount -t tmpfs -o mode=755 tmpfs "$2/sys/fs/cgroup"
   for mount in $(cgroup_mounts); do
     mkdir -p "$2$mount"
-    mount --bind "$mount/$lab_cgroup/$1" "$2$mount"
+    bare_mount --bind "$mount/$lab_cgroup/$1" "$2$mount"
   done
 }
 
@@ -180,16 +181,16 @@ node_files() {
 # files of the node's own, and nobody writes to the machine's.
 node_sysctls() {
   local setting file
-  mount --bind /proc/sys /proc/sys
-  mount --bind /proc/sys/net /proc/sys/net
+  bare_mount --bind /proc/sys /proc/sys
+  bare_mount --bind /proc/sys/net /proc/sys/net
   mkdir /run/lab/sysctl
   for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 \
     kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do
     file=/run/lab/sysctl/${setting//[\/=]/_}
     echo "${setting#*=}" >"$file"
-    mount --bind "$file" "/proc/sys/${setting%=*}"
+    bare_mount --bind "$file" "/proc/sys/${setting%=*}"
   done
-  mount -o remount,bind,ro /proc/sys
+  bare_mount -o remount,bind,ro /proc/sys
 }
 
 node_containerd() {

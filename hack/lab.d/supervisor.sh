@@ -6,7 +6,13 @@
 # When the keeper dies first, the supervisor is told by a signal and does that itself; when both are
 # killed at once, the next hack/lab command does it.
 
-lab_alive() { process_alive "$lab_run/supervisor"; }
+supervisor_alive() { process_alive "$lab_run/supervisor"; }
+supervisor_dead() { ! supervisor_alive; }
+keeper_alive() { process_alive "$lab_run/keeper"; }
+lab_alive() { supervisor_alive && keeper_alive; }
+lab_over() { ! supervisor_alive && ! keeper_alive; }
+lab_alive_or_over() { lab_alive || lab_over; }
+lab_gone() { lab_over && [ ! -e "$lab_run" ] && [ ! -e "/sys/class/net/$lab_link" ]; }
 
 supervisor_pid() {
   local pid
@@ -19,8 +25,12 @@ require_alive() {
   die "the lab $LAB_NAME is not up; start it by: hack/lab up"
 }
 
-# What a lab whose supervisor and keeper were both killed has left.
-lab_tidy() { lab_alive || process_alive "$lab_run/keeper" || lab_remove_leftovers; }
+# Leaves a lab that is alive, or nothing of it: waits for one that is just starting or ending, and
+# removes what one whose supervisor and keeper were both killed has left.
+lab_tidy() {
+  wait_for 15 lab_alive_or_over || die "the lab $LAB_NAME neither starts nor ends"
+  lab_alive || lab_remove_leftovers
+}
 
 lab_remove_leftovers() {
   [ -d "$lab_run" ] || return 0
@@ -52,7 +62,7 @@ inside() {
 keeper() {
   local word=
   cd /
-  process_identity $$ >"$lab_run/keeper"
+  keeper_is $$
   setpriv --pdeathsig KILL unshare --pid --fork --kill-child=HUP --mount --propagation private \
     --net --uts --ipc "$lab_program" __run supervisor </dev/null &
   local guard=$!
@@ -62,9 +72,15 @@ keeper() {
   lab_remove_leftovers
 }
 
+keeper_is() {
+  process_identity "$1" >"$lab_run/keeper.new"
+  mv "$lab_run/keeper.new" "$lab_run/keeper"
+}
+
 # Starts the keeper; leaves the pipe to it open in $lifeline.
 keeper_start() {
   mkdir -p "$lab_scratch"
+  keeper_is $$ # until there is one
   ln -s "$servers" "$lab_run/bin"
   exec {lifeline}> >(run_clean setsid "$lab_program" __run keeper >"$lab_run/keeper.log" 2>&1)
   wait_for 10 lab_alive || {
@@ -79,17 +95,14 @@ keeper_start() {
 
 supervisor_stop() {
   local pid
-  wait_for 2 lab_alive || return 0
+  wait_for 2 supervisor_alive || return 0
   pid=$(supervisor_pid)
   kill -TERM "$pid" 2>/dev/null || true
-  wait_for 6 lab_dead && return
+  wait_for 6 supervisor_dead && return
   cgroups_thaw
   kill -KILL "$pid" 2>/dev/null || true
-  wait_for 10 lab_dead
+  wait_for 10 supervisor_dead
 }
-
-lab_dead() { ! lab_alive; }
-lab_gone() { ! process_alive "$lab_run/keeper" && [ ! -e "$lab_run" ] && [ ! -e "/sys/class/net/$lab_link" ]; }
 
 # --- in the lab's namespaces -------------------------------------------------------------------
 
@@ -97,12 +110,12 @@ lab_gone() { ! process_alive "$lab_run/keeper" && [ ! -e "$lab_run" ] && [ ! -e 
 supervisor() {
   trap supervisor_end TERM
   trap 'orphaned=1; supervisor_end' HUP
-  process_alive "$lab_run/keeper" || { orphaned=1 && supervisor_end; } # it died before the trap was set
+  keeper_alive || { orphaned=1 && supervisor_end; } # it died before the trap was set
   # /proc still shows the host's process ids
   read -r pid _ </proc/self/stat
   process_identity "$pid" >"$lab_scratch.identity"
-  mount -t proc proc /proc
-  mount -t tmpfs -o size=75%,mode=755 tmpfs "$lab_scratch"
+  bare_mount -t proc proc /proc
+  bare_mount -t tmpfs -o size=75%,mode=755 tmpfs "$lab_scratch"
   mkdir "$lab_scratch"/{home,tmp,logs,images,nodes,numbers,pki,etcd,dns}
   hostname "$LAB_NAME"
   network_make
@@ -122,7 +135,7 @@ supervisor_end() {
   fi
   kill -KILL -1 2>/dev/null || true # everybody in this pid namespace but us
   if [ -n "${orphaned:-}" ]; then
-    umount -l "$lab_scratch" 2>/dev/null || true
+    umount -n -l "$lab_scratch" 2>/dev/null || true
     lab_remove_leftovers
   fi
   exit 0
