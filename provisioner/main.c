@@ -70,15 +70,23 @@ static void on_class(void *context, const struct object *old, const struct objec
 		store_each(program->controller.claims, enqueue_pending, program);
 }
 
+static void enqueue_volume(void *context, const struct object *object)
+{
+	enqueue(context, VOLUME_KEY, object->key);
+}
+
+/* Nodes are written every few seconds; only these changes can make a claim possible, or show that
+ * a volume is on our node. */
 static void on_node(void *context, const struct object *old, const struct object *new)
 {
 	struct program *program = context;
-	bool was = old && ((const struct node *)old)->schedulable;
-	bool is = new && ((const struct node *)new)->schedulable;
+	const struct node *was = (const struct node *)old, *is = (const struct node *)new;
 
-	/* Nodes are written every few seconds; only this change can make a claim possible. */
-	if (was != is)
+	if (!was || !is || was->schedulable != is->schedulable ||
+		!string_map_equal(&was->labels, &is->labels)) {
 		store_each(program->controller.claims, enqueue_pending, program);
+		store_each(program->controller.volumes, enqueue_volume, program);
+	}
 }
 
 static int sync_key(struct program *program, const char *key, struct error *err)

@@ -128,6 +128,19 @@ const char *string_map_get(const struct string_map *map, const char *key)
 	return NULL;
 }
 
+bool string_map_equal(const struct string_map *a, const struct string_map *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		const char *value = string_map_get(b, a->items[i].key);
+
+		if (!value || strcmp(value, a->items[i].value))
+			return false;
+	}
+	return true;
+}
+
 /* dataSourceRef says more than dataSource, and the API server keeps them in step. */
 static void claim_parse_source(struct claim *claim, struct json_object *spec)
 {

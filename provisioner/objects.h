@@ -138,6 +138,9 @@ static inline void object_unrefp(void *pointer)
 void string_map_add(struct string_map *map, const char *key, const char *value);
 void string_map_done(struct string_map *map);
 
+/* Whether A and B hold the same pairs, in whatever order. */
+bool string_map_equal(const struct string_map *a, const struct string_map *b);
+
 /* Whether VOLUME may be used on a node with these labels, as the scheduler would say. */
 bool volume_fits_node(const struct volume *volume, const struct string_map *labels);
 

@@ -60,6 +60,11 @@ static int choose_node(const struct controller *controller, const struct claim *
 			"schedulable node, but this one has %zu (%s): leave one schedulable by "
 			"cordoning or tainting the others",
 			controller->driver.info.name, found.count, found.list);
+	/* The scheduler sticks to its choice until it is given back. */
+	if (*claim->selected_node && found.count && strcmp(claim->selected_node, found.name))
+		return error_set(err, ERROR_NOT_FOUND,
+			"node %s, which the claim was scheduled to, takes no pods now",
+			claim->selected_node);
 	if (!*claim->selected_node && !found.count)
 		return error_set(err, ERROR_UNAVAILABLE, "the cluster has no schedulable node yet");
 	snprintf(ret_node, size, "%s", *claim->selected_node ? claim->selected_node : found.name);

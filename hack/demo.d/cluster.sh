@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# The cluster that a story is told on: the lab, made for it and taken down after it unless it was
+# up before; or, with CLUSTER=current, the cluster of the current kubeconfig. Needs check.sh.
+
+project=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
+lab=$project/hack/lab
+export LAB_NAME=${LAB_NAME:-demo} LAB_SUBNET=${LAB_SUBNET:-172.30.78}
+lab_started=''
+
+kube() {
+  if [ "${CLUSTER:-lab}" = current ]; then
+    kubectl -n "$story_namespace" "$@"
+  else
+    "$lab" kubectl -n "$story_namespace" "$@"
+  fi
+}
+
+cluster_up() {
+  case ${CLUSTER:-lab} in
+    lab) lab_up ;;
+    current)
+      command -v kubectl >/dev/null || die "CLUSTER=current needs kubectl in PATH"
+      kubectl version >/dev/null || die "the current kubeconfig reaches no cluster; try: kubectl get nodes"
+      load_into_current
+      ;;
+    *) die "CLUSTER is '$CLUSTER', but can only be 'lab' (the default) or 'current'" ;;
+  esac
+}
+
+die() {
+  echo "$0: $*" >&2
+  exit 1
+}
+
+lab_up() {
+  "$lab" status >/dev/null 2>&1 || lab_started=yes
+  "$lab" up
+  "$lab" load-image "$project/build/ordinal-image.tar"
+}
+
+cluster_down() {
+  if [ -z "$lab_started" ]; then
+    return
+  elif [ -n "${KEEP:-}" ]; then
+    printf '\nThe cluster stays up. To use it:\n  export KUBECONFIG=%s\n  %s kubectl get all -A\n' \
+      "$("$lab" kubeconfig)" "LAB_NAME=$LAB_NAME hack/lab"
+    printf 'To take it down:\n  LAB_NAME=%s LAB_SUBNET=%s hack/lab down\n' "$LAB_NAME" "$LAB_SUBNET"
+  else
+    "$lab" down
+  fi
+}
+
+# Images get into a user's cluster through kind, or IMAGE= names where its nodes can pull ours from.
+load_into_current() {
+  local context file
+  [ -z "${IMAGE:-}" ] || return 0
+  context=$(kubectl config current-context)
+  [[ $context == kind-* ]] ||
+    die "the context '$context' is not kind's: push build/ordinal-image.tar to where its nodes pull from, and say IMAGE=name:tag"
+  "$project/hack/image" busybox -o "$project/build/busybox-image.tar"
+  for file in ordinal busybox; do
+    kind load image-archive "$project/build/$file-image.tar" --name "${context#kind-}"
+  done
+}
+
+# render FOLDER: its manifests, with the images that this cluster can have
+render() {
+  if [ -n "${IMAGE:-}" ]; then
+    kube kustomize "$1" | sed "s,image: ordinal.dev/ordinal:.*,image: $IMAGE,; s,image: ordinal.dev/busybox:lab,image: ${BUSYBOX_IMAGE:-busybox:stable},"
+  else
+    kube kustomize "$1"
+  fi
+}
+
+install_ordinal() {
+  render "$project/deploy/host-path" | kube apply -f -
+  wait_for 90 "driver and provisioner run on every node" \
+    kube -n ordinal-system rollout status daemonset/ordinal-hostpath --timeout=1s
+  wait_for 60 "the driver is registered with kubelet" driver_registered
+}
+
+driver_registered() {
+  kube get csinodes -o jsonpath='{.items[*].spec.drivers[*].name}' | grep -qw hostpath.ordinal.dev
+}
+
+uninstall_ordinal() {
+  render "$project/deploy/host-path" | kube delete --ignore-not-found --wait=false -f - >/dev/null
+}
+
+# A pod that looks at the node's volumes from outside the driver, as an administrator would.
+start_looking() {
+  local image=ordinal.dev/busybox:lab
+  [ -z "${IMAGE:-}" ] || image=${BUSYBOX_IMAGE:-busybox:stable}
+  kube apply -f - >/dev/null <<END
+apiVersion: v1
+kind: Pod
+metadata: {name: look}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: look
+      image: $image
+      imagePullPolicy: IfNotPresent
+      command: [sleep, "1000000000"]
+      volumeMounts: [{name: volumes, mountPath: /var/lib/ordinal, readOnly: true}]
+  volumes: [{name: volumes, hostPath: {path: /var/lib/ordinal}}]
+END
+  wait_for 90 "a pod looks at the node's /var/lib/ordinal" \
+    kube wait --for=condition=Ready pod/look --timeout=1s
+}
+
+on_node() { kube exec look -- "$@"; }

@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What cannot be provisioned: the claim's events say what is wrong and what to do, no directory is
+# made, and a claim beside it is served all the same.
+set -euo pipefail
+# shellcheck source=tests/e2e/common.sh
+. "$(dirname "$0")/common.sh"
+
+# refused CLAIM WORDS: a pod wants it, and its event says why not
+refused() {
+  pod "wants-$1" "$1"
+  wait_for 60 "$1: an event says: $2" event_says "$1" ProvisioningFailed "$2"
+  check "$1: is still Pending" claim_is "$1" Pending
+  check "$1: has no directory" node_lacks "/var/lib/ordinal/$story_namespace/$1"
+}
+
+begin e2e-bad-input
+
+chapter "Claims that ask for what there is not"
+claim block ordinal-hostpath 1Mi "volumeMode: Block"
+refused block "Block"
+claim selects ordinal-hostpath 1Mi "selector: {matchLabels: {a: b}}"
+refused selects "remove spec.selector"
+claim huge ordinal-hostpath 8Ei
+refused huge "size 8Ei"
+claim larger-than-disk ordinal-hostpath 7000Pi
+refused larger-than-disk "larger"
+claim clone ordinal-hostpath 1Mi "dataSource: {kind: PersistentVolumeClaim, name: block}"
+refused clone "data source PersistentVolumeClaim block is not supported"
+
+chapter "Classes that say what nobody understands"
+class e2e-unknown '{onDelet: retain}'
+claim unknown e2e-unknown
+refused unknown "onDelet"
+class e2e-escape '{pathPattern: "../../etc"}'
+claim escape e2e-escape
+refused escape "pathPattern"
+# shellcheck disable=SC2016 # the variables are the driver's
+class e2e-variable '{pathPattern: "${namespace}/${nonsense}"}'
+claim variable e2e-variable
+refused variable "nonsense"
+class e2e-outside '{path: /etc}'
+claim outside e2e-outside
+refused outside "/etc"
+class e2e-secret '{csi.storage.k8s.io/provisioner-secret-name: x}'
+claim secret e2e-secret
+refused secret "csi.storage.k8s.io/provisioner-secret-name"
+class e2e-forged '{ordinal.dev/statefulset: web}'
+claim forged e2e-forged
+refused forged "ordinal.dev/statefulset"
+
+chapter "A good claim beside them"
+claim good
+pod uses-good good
+wait_for 60 "it is Bound" claim_is good Bound
+wait_for 90 "its pod is ready" pod_ready uses-good
+check "the unmended ones are still Pending" claim_is unknown Pending
+kube delete storageclass e2e-unknown e2e-escape e2e-variable e2e-outside e2e-secret e2e-forged >/dev/null
+
+chapter "A class that is mended serves the claim that waited"
+class e2e-mended
+claim mended e2e-mended
+kube delete storageclass e2e-mended >/dev/null
+class e2e-mended '{onDelet: retain}'
+refused mended "onDelet"
+kube delete storageclass e2e-mended >/dev/null
+class e2e-mended
+wait_for 90 "it is Bound" claim_is mended Bound
+kube delete pod wants-mended --grace-period=0 --force >/dev/null 2>&1
+kube delete pvc mended --wait=false >/dev/null
+wait_for 60 "and is gone when deleted" gone pvc mended
+kube delete storageclass e2e-mended >/dev/null
+summary

@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What the tests on the lab share: the demo's checks and cluster, a namespace of each test's own,
+# and small objects to make.
+
+e2e_project=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
+# shellcheck source=hack/demo.d/check.sh
+. "$e2e_project/hack/demo.d/check.sh"
+# shellcheck source=hack/demo.d/cluster.sh
+. "$e2e_project/hack/demo.d/cluster.sh"
+
+# begin NAMESPACE: the cluster with Ordinal on it, and a fresh namespace
+begin() {
+  story_namespace=$1
+  cluster_up
+  install_ordinal
+  kube create namespace "$1" >/dev/null
+  trap 'end' EXIT
+}
+
+end() {
+  local code=$?
+  trap - EXIT
+  kube delete pod --all --grace-period=0 --force --wait=false >/dev/null 2>&1
+  kube delete namespace "$story_namespace" --wait=false >/dev/null
+  cluster_down
+  exit $code
+}
+
+# claim NAME [CLASS] [SIZE] [EXTRA YAML OF THE SPEC]
+claim() {
+  kube apply -f - >/dev/null <<END
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: $1, labels: {e2e: "yes"}}
+spec:
+  accessModes: [ReadWriteOnce]
+  storageClassName: ${2:-ordinal-hostpath}
+  resources: {requests: {storage: "${3:-1Mi}"}}
+  ${4:-}
+END
+}
+
+# class NAME [PARAMETERS as a YAML map] [RECLAIM POLICY] [BINDING MODE]
+class() {
+  kube apply -f - >/dev/null <<END
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: $1}
+provisioner: hostpath.ordinal.dev
+reclaimPolicy: ${3:-Delete}
+volumeBindingMode: ${4:-WaitForFirstConsumer}
+parameters: ${2:-"{}"}
+END
+}
+
+# pod NAME CLAIM [COMMAND]: a pod that uses the claim at /data
+pod() {
+  kube apply -f - >/dev/null <<END
+apiVersion: v1
+kind: Pod
+metadata: {name: $1}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: main
+      image: ordinal.dev/busybox:lab
+      imagePullPolicy: IfNotPresent
+      command: [sh, -c, "${3:-sleep 1000000000}"]
+      volumeMounts: [{name: data, mountPath: /data}]
+  volumes: [{name: data, persistentVolumeClaim: {claimName: $2}}]
+END
+}
+
+claim_is() { [ "$(kube get pvc "$1" -o jsonpath='{.status.phase}')" = "$2" ]; }
+volume_of() { kube get pvc "$1" -o jsonpath='{.spec.volumeName}'; }
+pod_ready() { [ "$(kube get pod "$1" -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
+gone() { [ -z "$(kube get "$@" --ignore-not-found -o name)" ]; }
+
+# event_says OBJECT REASON WORDS: an event of that reason on the object holds the words
+event_says() {
+  kube get events --field-selector "involvedObject.name=$1,reason=$2" \
+    -o jsonpath='{range .items[*]}{.message}{"\n"}{end}' | grep -qF -- "$3"
+}
+
+# The node's own files, from outside any pod.
+node_files() { "$lab" node exec node-1 -- "$@"; }
+node_has() { node_files test -e "$1"; }
+node_lacks() { ! node_files test -e "$1"; }

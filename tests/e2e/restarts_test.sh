@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Driver and provisioner are killed and upgraded under running pods: nobody notices, nothing is lost
+# and nothing is made twice.
+set -euo pipefail
+# shellcheck source=tests/e2e/common.sh
+. "$(dirname "$0")/common.sh"
+
+# The process of a container on the node, by the program's name; there is one driver on a node.
+kill_on_node() {
+  # shellcheck disable=SC2016 # expanded on the node
+  node_files sh -c 'for p in /proc/[0-9]*; do
+    [ "$(readlink $p/exe)" = "$1" ] && kill -9 ${p#/proc/}; done; :' sh "/usr/bin/$1"
+}
+
+restarts_of() {
+  kube -n ordinal-system get pod -l app.kubernetes.io/name=ordinal-hostpath \
+    -o jsonpath="{.items[0].status.containerStatuses[?(@.name=='$1')].restartCount}"
+}
+restarted() { [ "$(restarts_of "$1")" -gt "$2" ]; }
+claims_bound() { [ "$(kube get pvc -l e2e=yes --no-headers | grep -c Bound)" = "$1" ]; }
+volumes_here() { kube get pv --no-headers | grep -c "$story_namespace/" || :; }
+directories_here() { node_files sh -c "ls -d /var/lib/ordinal/$story_namespace/*/* 2>/dev/null | wc -l"; }
+writes() { kube exec steady -- sh -c 'echo more >> /data/log && wc -l < /data/log'; }
+
+count=0
+begin e2e-restarts
+class e2e-immediate '{}' Delete Immediate
+claim steady
+pod steady steady
+wait_for 90 "a pod with a volume runs" pod_ready steady
+check_equal "it writes" 1 "$(writes)"
+
+for program in ordinal-csi ordinal-provisioner; do
+  container=driver
+  [ $program = ordinal-csi ] || container=provisioner
+  chapter "kill -9 of $program while claims come in"
+  before=$(restarts_of $container)
+  for i in $(seq 10); do claim "$container-$i" e2e-immediate; done
+  kill_on_node $program
+  for i in $(seq 11 20); do claim "$container-$i" e2e-immediate; done
+  wait_for 90 "the container is restarted" restarted $container "$before"
+  count=$((count + 20))
+  wait_for 120 "all claims are Bound" claims_bound $((count + 1))
+  check_equal "each has one volume" $((count + 1)) "$(volumes_here)"
+  check_equal "and one directory" $((count + 1)) "$(directories_here)"
+done
+
+chapter "The running pod has not noticed"
+check_equal "it still writes to the same file" 2 "$(writes)"
+check_equal "and was not restarted" 0 "$(kube get pod steady -o jsonpath='{.status.containerStatuses[0].restartCount}')"
+
+chapter "kill -9 of both while claims are deleted"
+kube delete pvc --all --wait=false >/dev/null
+kill_on_node ordinal-provisioner
+kill_on_node ordinal-csi
+kube delete pod steady --grace-period=0 --force >/dev/null 2>&1
+no_volumes() { [ "$(volumes_here)" = 0 ]; }
+wait_for 240 "all volumes go" no_volumes
+check_equal "and all directories" 0 "$(directories_here)"
+kube delete storageclass e2e-immediate >/dev/null
+summary
