@@ -34,7 +34,7 @@ PROGRAMS  := $(BUILD)/ordinal-provisioner $(BUILD)/ordinal-csi
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/include/*_test.c tests/provisioner/*_test.c \
              tests/csi/*_test.c))
 SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[ch])
-SCRIPTS   := $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
+SCRIPTS    = $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
 
 .PHONY: all demo test e2e image install format tidy clean
 all: $(PROGRAMS)
@@ -84,14 +84,15 @@ $(BUILD)/tests/%.o: | build/.packages-test
 test: build/.packages-test $(PROGRAMS) $(TESTS)
 	@tests/run $(BUILD) $(TESTS)
 
-e2e: $(PROGRAMS)
+e2e: image
 	@tests/e2e/run
 
-demo: $(PROGRAMS)
+demo: image
 	@hack/demo
 
-image: $(PROGRAMS) build/.packages-image
-	@hack/image ordinal -o build/ordinal-image.tar
+image: build/ordinal-image.tar
+build/ordinal-image.tar: $(PROGRAMS) hack/image hack/image.d/ordinal.sh | build/.packages-image
+	@hack/image ordinal -o $@
 
 install: $(PROGRAMS)
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
