@@ -20,12 +20,35 @@
 
 struct rest_client {
 	const struct kube_config *config;
-	pthread_mutex_t lock; /* guards all below */
+	char *base_url;
+	struct curl_slist *connect_to; /* where the URL's host really is, or NULL */
+	pthread_mutex_t lock;          /* guards all below */
 	CURL *idle[IDLE_HANDLES_MAX];
 	int idle_count;
 	char *token;
 	time_t token_read; /* CLOCK_MONOTONIC; 0: read again */
 };
+
+/* Where another name than the server's is expected in its certificate, URLs name that one, and
+ * connections go to the host that was configured. */
+static void set_base_url(struct rest_client *client, const struct kube_config *config)
+{
+	const char *host = strstr(config->server, "://") + 3, *port = strrchr(host, ':');
+	_cleanup_free_ char *target = NULL;
+
+	if (port && strchr(port, ']'))
+		port = NULL; /* a colon of an IPv6 address */
+	if (!config->tls_server_name)
+		client->base_url = strdup(config->server);
+	else if (asprintf(&client->base_url, "https://%s%s", config->tls_server_name,
+			 port ? port : "") < 0 ||
+		 asprintf(&target, "::%s%s", host, port ? "" : ":443") < 0)
+		abort();
+	if (target)
+		client->connect_to = curl_slist_append(NULL, target);
+	if (!client->base_url)
+		abort();
+}
 
 struct rest_client *rest_client_new(const struct kube_config *config)
 {
@@ -34,6 +57,7 @@ struct rest_client *rest_client_new(const struct kube_config *config)
 	if (!client)
 		abort();
 	client->config = config;
+	set_base_url(client, config);
 	pthread_mutex_init(&client->lock, NULL);
 	return client;
 }
@@ -43,6 +67,8 @@ void rest_client_free(struct rest_client *client)
 	while (client->idle_count)
 		curl_easy_cleanup(client->idle[--client->idle_count]);
 	pthread_mutex_destroy(&client->lock);
+	curl_slist_free_all(client->connect_to);
+	free(client->base_url);
 	free(client->token);
 	free(client);
 }
@@ -149,47 +175,15 @@ static int set_token(struct rest_client *client, CURL *handle, struct error *err
 	return result;
 }
 
-/* Another server name than the URL's is expected in the certificate: the URL names it, and the
- * connection goes to the host that was configured. */
-static char *make_url(const struct kube_config *config, CURL *handle, const char *path)
-{
-	const char *host = strstr(config->server, "://") + 3, *port;
-	char *url, *target = NULL;
-
-	if (!config->tls_server_name) {
-		if (asprintf(&url, "%s%s", config->server, path) < 0)
-			abort();
-		return url;
-	}
-	port = strrchr(host, ':');
-	if (asprintf(&url, "https://%s%s%s", config->tls_server_name, port ? port : "", path) < 0 ||
-		asprintf(&target, "::%s%s", host, port ? "" : ":443") < 0)
-		abort();
-	/* curl copies no slist: the handle's private pointer keeps it until the next request. */
-	curl_easy_setopt(handle, CURLOPT_PRIVATE, curl_slist_append(NULL, target));
-	free(target);
-	return url;
-}
-
-static void reset_handle(CURL *handle)
-{
-	struct curl_slist *connect_to = NULL;
-
-	curl_easy_getinfo(handle, CURLINFO_PRIVATE, &connect_to);
-	curl_easy_reset(handle);
-	curl_slist_free_all(connect_to);
-}
-
 int rest_client_prepare(struct rest_client *client, CURL *handle, const char *path,
 	struct rest_response *response, struct error *err)
 {
 	_cleanup_free_ char *url = NULL;
-	struct curl_slist *connect_to = NULL;
 
-	reset_handle(handle);
-	url = make_url(client->config, handle, path);
-	curl_easy_getinfo(handle, CURLINFO_PRIVATE, &connect_to);
-	curl_easy_setopt(handle, CURLOPT_CONNECT_TO, connect_to);
+	if (asprintf(&url, "%s%s", client->base_url, path) < 0)
+		abort();
+	curl_easy_reset(handle);
+	curl_easy_setopt(handle, CURLOPT_CONNECT_TO, client->connect_to);
 	curl_easy_setopt(handle, CURLOPT_URL, url);
 	/* One connection a watch: a dead HTTP/2 connection would stall them all at once. */
 	curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -265,7 +259,7 @@ static CURL *take_handle(struct rest_client *client)
 
 static void give_handle(struct rest_client *client, CURL *handle)
 {
-	reset_handle(handle); /* it must not point into this request any more */
+	curl_easy_reset(handle); /* it must not point into this request any more */
 	pthread_mutex_lock(&client->lock);
 	if (client->idle_count < IDLE_HANDLES_MAX)
 		client->idle[client->idle_count++] = take_ptr(handle);
