@@ -76,7 +76,8 @@ lab_lock() {
 lab_abandon() {
   local code=$?
   trap '' INT TERM HUP
-  warn "the lab did not come up"
+  warn "the lab did not come up: taking it down"
+  [ -z "${lifeline:-}" ] || exec {lifeline}>&-
   lab_down
   exit $code
 }
@@ -86,7 +87,7 @@ lab_down() {
   require_root
   if [ ! -e "$lab_run" ]; then
     say "The lab $LAB_NAME is not up"
-    return
+    return 0
   fi
   supervisor_stop
   lab_tidy

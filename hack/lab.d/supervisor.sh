@@ -67,7 +67,10 @@ keeper() {
     --net --uts --ipc "$lab_program" __run supervisor </dev/null &
   local guard=$!
   read -r word || true
-  [ "$word" = up ] || supervisor_stop
+  if [ "$word" != up ]; then
+    wait_for 2 test -e "$lab_run/supervisor" || true # it may be just starting
+    supervisor_stop
+  fi
   wait $guard || true
   lab_remove_leftovers
 }
@@ -95,10 +98,10 @@ keeper_start() {
 
 supervisor_stop() {
   local pid
-  wait_for 2 supervisor_alive || return 0
+  supervisor_alive || return 0
   pid=$(supervisor_pid)
   kill -TERM "$pid" 2>/dev/null || true
-  wait_for 6 supervisor_dead && return
+  wait_for 6 supervisor_dead && return 0 # plain return would mean failure in a trap
   cgroups_thaw
   kill -KILL "$pid" 2>/dev/null || true
   wait_for 10 supervisor_dead
