@@ -7,12 +7,12 @@ image_config='{"Cmd": ["sh"]}'
 
 image_fill() {
   local applet
-  mkdir -p "$1"/{bin,etc,root,var} "$1/tmp"
+  mkdir "$1"/{bin,etc,root,usr,var}
+  mkdir -m 1777 "$1/tmp"
   ln -s bin "$1/sbin"
-  mkdir "$1/usr"
   ln -s ../bin "$1/usr/bin"
   ln -s ../bin "$1/usr/sbin"
-  dpkg -L busybox-static | grep -x '\(/usr\)\?/bin/busybox' | head -n 1 | xargs -I{} cp {} "$1/bin/busybox"
+  cp "$(dpkg -L busybox-static | grep -x '\(/usr\)\?/bin/busybox')" "$1/bin/busybox"
   for applet in $("$1/bin/busybox" --list); do
     [ "$applet" = busybox ] || ln -s busybox "$1/bin/$applet"
   done

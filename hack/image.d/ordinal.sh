@@ -8,7 +8,7 @@ image_config='{"User": "65532:65532"}' # the manifests give the command
 
 image_fill() {
   local program file
-  mkdir -p "$1"/{usr/bin,etc,tmp,var/lib/dpkg/status.d}
+  mkdir -p "$1"/{usr/bin,etc,var/lib/dpkg/status.d}
   # as on Debian, so that the loader is found by its usual name
   mkdir -p "$1"/usr/{lib,lib64}
   ln -s usr/bin "$1/bin"
@@ -23,13 +23,19 @@ image_fill() {
     }
     cp "$build_dir/$program" "$1/usr/bin/$program"
   done
-  for file in $(libraries_of "$1"/usr/bin/*); do
+  libraries_of "$1"/usr/bin/* >"$work/libraries"
+  while read -r file; do
     library_add "$1" "$file"
-  done
+  done <"$work/libraries"
 }
 
 # What the dynamic loader would load, and the loader itself.
-libraries_of() { ldd "$@" | grep -o '/[^ ]*' | grep -v ':$' | sort -u; }
+libraries_of() {
+  local listing
+  listing=$(ldd "$@")
+  ! grep 'not found' <<<"$listing" >&2 || exit 1
+  grep -o '/[^ ]*' <<<"$listing" | grep -v ':$' | sort -u
+}
 
 library_add() {
   local root=$1 file=$2 package source target

@@ -6,7 +6,7 @@
 images_make() {
   local name
   for name in pause busybox; do
-    "$lab_dir/../image" $name -o "$lab_run/$name.tar" >/dev/null
+    TMPDIR=$lab_run "$lab_dir/../image" $name -o "$lab_run/$name.tar" >/dev/null
     image_keep "$lab_run/$name.tar"
     rm "$lab_run/$name.tar"
   done

@@ -69,6 +69,7 @@ node_enter() (
   name=$1
   shift
   pid=$(cat "$lab_scratch/nodes/$name/pid" 2>/dev/null) || die "there is no node $name"
+  kill -0 "$pid" 2>/dev/null || die "$name is not running any more"
   cgroup_join "$name/init"
   exec nsenter --target "$pid" --mount --uts --ipc --net --pid --cgroup \
     env HOME=/root TMPDIR=/tmp PATH="$node_path" "$@"
