@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bases.h"
+
+#include <string.h>
+
+#include "cleanup.h"
+
+void bases_init(struct bases *bases, const struct backend *backend)
+{
+	bases->backend = backend;
+	pthread_mutex_init(&bases->mutex, NULL);
+	SLIST_INIT(&bases->list);
+}
+
+static void free_base(struct base *base)
+{
+	if (base->catalog)
+		catalog_free(base->catalog);
+	cleanup_close(&base->fd);
+	free(base);
+}
+DEFINE_CLEANUP(struct base *, free_base);
+
+void bases_done(struct bases *bases)
+{
+	while (!SLIST_EMPTY(&bases->list)) {
+		struct base *base = SLIST_FIRST(&bases->list);
+
+		SLIST_REMOVE_HEAD(&bases->list, link);
+		free_base(base);
+	}
+	pthread_mutex_destroy(&bases->mutex);
+}
+
+static struct base *find(const struct bases *bases, const struct location *location)
+{
+	struct base *base;
+
+	SLIST_FOREACH(base, &bases->list, link)
+	if (!strcmp(base->location.share, location->share) &&
+		!strcmp(base->location.server, location->server))
+		return base;
+	return NULL;
+}
+
+static int open_base(struct bases *bases, const struct location *location, bool create,
+	struct base **ret_base, struct error *err)
+{
+	_cleanup_(free_basep) struct base *base = calloc(1, sizeof(*base));
+
+	if (!base)
+		abort();
+	base->location = *location;
+	base->fd = -1;
+	if (bases->backend->ops->open(bases->backend, location, create, &base->fd, err) < 0)
+		return -1;
+	if (catalog_open(base->fd, create, &base->catalog, err) < 0) {
+		if (err->kind == ERROR_NOT_FOUND)
+			return error_set(err, ERROR_FAILED_PRECONDITION,
+				"%s holds no volumes (%s): is its disk mounted?", location->share,
+				err->text);
+		return error_prefix(err, "%s", location->share);
+	}
+	*ret_base = take_ptr(base);
+	return 0;
+}
+
+int bases_get(struct bases *bases, const struct location *location, bool create,
+	struct base **ret_base, struct error *err)
+{
+	struct base *base;
+	int result = 0;
+
+	pthread_mutex_lock(&bases->mutex);
+	base = find(bases, location);
+	if (!base) {
+		result = open_base(bases, location, create, &base, err);
+		if (result == 0)
+			SLIST_INSERT_HEAD(&bases->list, base, link);
+	}
+	pthread_mutex_unlock(&bases->mutex);
+	if (result == 0)
+		*ret_base = base;
+	return result;
+}
+
+struct base *bases_next(struct bases *bases, const struct base *base)
+{
+	struct base *next;
+
+	pthread_mutex_lock(&bases->mutex);
+	next = base ? SLIST_NEXT(base, link) : SLIST_FIRST(&bases->list);
+	pthread_mutex_unlock(&bases->mutex);
+	return next;
+}

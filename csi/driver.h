@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the three services know of the driver that they are. Set up by main before they serve;
+ * unchanged afterwards.
+ */
+#ifndef ORDINAL_DRIVER_H
+#define ORDINAL_DRIVER_H
+
+#include "keylock.h"
+#include "rpc_server.h"
+#include "volumes.h"
+
+/* A label's value, which kubelet makes of it. */
+#define DRIVER_NODE_ID_MAX 63
+
+/* As CSI and kubelet limit it. */
+#define DRIVER_NAME_MAX 63
+
+struct driver {
+	const char *name;
+	const char *node_id;
+	char topology_key[DRIVER_NAME_MAX + sizeof("topology./node")];
+	const struct backend *backend;
+	struct volumes volumes;
+	struct keylock targets; /* target paths that a Node call is working on */
+};
+
+/* The methods of each service; their context is a struct driver. */
+extern const struct rpc_method identity_methods[];
+extern const struct rpc_method controller_methods[];
+extern const struct rpc_method node_methods[];
+
+/* Start what the services need: the volumes. NAME and the rest are borrowed. */
+void driver_start(struct driver *driver, const char *name, const char *node_id,
+	const struct backend *backend);
+void driver_stop(struct driver *driver);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file system calls that change something, or that old kernels lack: one table, so that tests
+ * can make each of them fail at any point. Everybody else calls through `fs_calls`.
+ */
+#ifndef ORDINAL_FS_CALLS_H
+#define ORDINAL_FS_CALLS_H
+
+#include <linux/openat2.h>
+#include <sys/types.h>
+
+/* Each as the system call of its name: -1 and errno on failure. */
+struct fs_calls {
+	int (*openat2)(int dir, const char *path, const struct open_how *how);
+	int (*create)(int dir, const char *name); /* openat, for writing, emptied, 0600 */
+	ssize_t (*write)(int fd, const void *bytes, size_t length);
+	int (*fsync)(int fd);
+	int (*mkdirat)(int dir, const char *name, mode_t mode);
+	int (*renameat)(int from_dir, const char *from, int to_dir, const char *to);
+	int (*unlinkat)(int dir, const char *name, int flags);
+	int (*fchmod)(int fd, mode_t mode);
+	int (*fchown)(int fd, uid_t uid, gid_t gid);
+};
+
+/* The kernel's, unless a test has put its own here before it started threads. */
+extern const struct fs_calls *fs_calls;
+
+#endif

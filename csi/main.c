@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "driver.h"
+#include "flags.h"
+#include "log.h"
+#include "names.h"
+#include "registration.h"
+
+#define PROGRAM "ordinal-csi"
+
+/* Calls that run at a time: they wait for disks, not for processors. */
+#define WORKERS 16
+
+/* How long calls in flight may go on after SIGTERM; kubelet gives a pod 30 s. */
+#define STOP_GRACE_MS 10000
+
+/* What the worker of the registration service sends to main. */
+#define SIGNAL_REFUSED SIGUSR1
+
+static const char *endpoint = "unix:///csi/csi.sock";
+static const char *node_id;
+static const char *driver_name = ORDINAL_HOSTPATH_DRIVER;
+static int backend_choice;
+static struct flag_strings hostpath_roots;
+static const char *registration_path;
+static const char *registration_dir = "/registration";
+static int socket_gid = -1;
+static int log_format_choice = LOG_FORMAT_TEXT;
+static int log_level_choice = LOG_LEVEL_INFO;
+
+static const struct flag flags[] = {
+	{"endpoint", FLAG_STRING, &endpoint,
+		"Where to serve CSI: unix:///path/csi.sock. Default unix:///csi/csi.sock.", 0, 0,
+		NULL},
+	{"nodeid", FLAG_STRING, &node_id,
+		"Name of this node, at most 63 characters: the Kubernetes node's name. Required.",
+		0, 0, NULL},
+	{"drivername", FLAG_STRING, &driver_name,
+		"Name of the driver. Default " ORDINAL_HOSTPATH_DRIVER ".", 0, 0, NULL},
+	{"backend", FLAG_CHOICE, &backend_choice, "Where volumes lie. Default hostpath.", 0, 0,
+		"hostpath"},
+	{"hostpath-root", FLAG_STRINGS, &hostpath_roots,
+		"Directory at or below which a StorageClass' path may lie. The first is what classes "
+		"without a path get. Default /var/lib/ordinal.",
+		0, 0, NULL},
+	{"kubelet-registration-path", FLAG_STRING, &registration_path,
+		"The CSI socket as a path on the host, for kubelet. Without it the driver does not "
+		"register.",
+		0, 0, NULL},
+	{"kubelet-registration-dir", FLAG_STRING, &registration_dir,
+		"Where kubelet's plugins_registry directory is mounted. Default /registration.", 0,
+		0, NULL},
+	{"socket-gid", FLAG_INT, &socket_gid,
+		"Group that may use the CSI socket, besides root. Default: root's.", 0, 0x7fffffff,
+		NULL},
+	{"log-format", FLAG_CHOICE, &log_format_choice, "Form of the log. Default text.", 0, 0,
+		"text|json"},
+	{"log-level", FLAG_CHOICE, &log_level_choice, "Least level that is logged. Default info.",
+		0, 0, "debug|info|warn|error"},
+	{0},
+};
+
+/* A name of DNS, of which topology keys and socket names are made. */
+static bool is_driver_name(const char *name)
+{
+	size_t length = strlen(name);
+
+	if (!length || length > DRIVER_NAME_MAX || !isalnum((unsigned char)name[0]) ||
+		!isalnum((unsigned char)name[length - 1]))
+		return false;
+	for (; *name; name++)
+		if (!isalnum((unsigned char)*name) && !strchr("-.", *name))
+			return false;
+	return true;
+}
+
+static void check_flags(void)
+{
+	struct error err;
+
+	if (!strncmp(endpoint, "unix:", 5))
+		endpoint += 5;
+	while (endpoint[0] == '/' && endpoint[1] == '/')
+		endpoint++;
+	if (*endpoint != '/')
+		flags_reject(PROGRAM, flags, "endpoint", "is not unix:///path/csi.sock");
+	if (!node_id || !*node_id || strlen(node_id) > DRIVER_NODE_ID_MAX)
+		flags_reject(PROGRAM, flags, "nodeid", "is required, with at most 63 characters");
+	if (!is_driver_name(driver_name))
+		flags_reject(PROGRAM, flags, "drivername",
+			"is not a domain name of at most 63 characters");
+	if (!hostpath_roots.count)
+		hostpath_roots.values[hostpath_roots.count++] = "/var/lib/ordinal";
+	if (backend_hostpath_check_roots(&hostpath_roots, &err) < 0)
+		flags_reject(PROGRAM, flags, "hostpath-root", err.text);
+	if (registration_path && *registration_path != '/')
+		flags_reject(
+			PROGRAM, flags, "kubelet-registration-path", "is not an absolute path");
+}
+
+static void refused_by_kubelet(void)
+{
+	kill(getpid(), SIGNAL_REFUSED);
+}
+
+/* The signals that end the process; blocked before there are threads, so that main alone gets
+ * them. */
+static sigset_t block_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGNAL_REFUSED);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signals;
+}
+
+static int wait_for_signal(const sigset_t *signals)
+{
+	int signal_number = 0;
+
+	while (sigwait(signals, &signal_number))
+		;
+	log_info("%s: stopping, calls in flight have %d s; a second signal ends at once",
+		signal_number == SIGNAL_REFUSED ? "refused by kubelet" : strsignal(signal_number),
+		STOP_GRACE_MS / 1000);
+	pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+	return signal_number;
+}
+
+/* Serve until a signal comes; returns the exit code. */
+static int serve(struct driver *driver, const sigset_t *signals)
+{
+	const struct rpc_service services[] = {
+		{identity_methods, driver},
+		{controller_methods, driver},
+		{node_methods, driver},
+		{0},
+	};
+	const struct rpc_server_options options = {
+		.socket_path = endpoint,
+		.socket_mode = 0660,
+		.socket_gid = (gid_t)socket_gid,
+		.services = services,
+		.workers = WORKERS,
+	};
+	struct registration registration = {
+		.driver_name = driver_name,
+		.endpoint = registration_path,
+		.refused = refused_by_kubelet,
+	};
+	struct rpc_server *server;
+	struct error err;
+	int code = 1;
+
+	if (rpc_server_start(&options, &server, &err) < 0) {
+		log_error("%s", err.text);
+		return 1;
+	}
+	if (registration_path && registration_start(&registration, registration_dir, &err) < 0) {
+		log_error("cannot register with kubelet: %s", err.text);
+	} else {
+		log_info(PROGRAM " %s: driver %s on node %s serves %s", ORDINAL_VERSION,
+			driver_name, node_id, endpoint);
+		code = wait_for_signal(signals) == SIGNAL_REFUSED ? 1 : 0;
+		if (registration_path)
+			registration_stop(&registration);
+	}
+	rpc_server_stop(server, STOP_GRACE_MS);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	static struct driver driver;
+	struct backend backend = {.ops = &backend_hostpath, .roots = &hostpath_roots};
+	sigset_t signals;
+	int code;
+
+	flags_parse(PROGRAM, "a CSI driver for volumes of StatefulSets", flags, argc, argv);
+	check_flags();
+	log_init((enum log_level)log_level_choice, (enum log_format)log_format_choice);
+	signals = block_signals();
+	driver_start(&driver, driver_name, node_id, &backend);
+	code = serve(&driver, &signals);
+	driver_stop(&driver);
+	if (code == 0)
+		log_info("stopped");
+	return code;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mounter.h"
+
+#include <fcntl.h>
+#include <libmount/libmount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "cleanup.h"
+
+/* More mounts than that on one target are somebody's attack on our patience. */
+#define LAYERS_MAX 256
+
+static const struct {
+	const char *name;
+	unsigned long flag;
+	unsigned long long attribute;
+} options[] = {
+	{"ro", MS_RDONLY, MOUNT_ATTR_RDONLY},
+	{"nosuid", MS_NOSUID, MOUNT_ATTR_NOSUID},
+	{"nodev", MS_NODEV, MOUNT_ATTR_NODEV},
+	{"noexec", MS_NOEXEC, MOUNT_ATTR_NOEXEC},
+	{"nodiratime", MS_NODIRATIME, MOUNT_ATTR_NODIRATIME},
+	{"noatime", MS_NOATIME, MOUNT_ATTR_NOATIME},
+	{"relatime", MS_RELATIME, MOUNT_ATTR_RELATIME},
+	{"strictatime", MS_STRICTATIME, MOUNT_ATTR_STRICTATIME},
+	{"rw", 0, 0},
+};
+
+int mounter_add_option(const char *option, unsigned long *flags, struct error *err)
+{
+	char list[128] = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		if (!strcmp(options[i].name, option)) {
+			*flags |= options[i].flag;
+			return 0;
+		}
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
+			options[i].name);
+	}
+	return error_set(err, ERROR_INVALID, "mount option \"%s\" is not understood; known are %s",
+		option, list);
+}
+
+struct fd_path {
+	char text[48];
+};
+
+static struct fd_path fd_path(int fd)
+{
+	struct fd_path path;
+
+	snprintf(path.text, sizeof(path.text), "/proc/self/fd/%d", fd);
+	return path;
+}
+
+static void free_context(struct libmnt_context **context)
+{
+	mnt_free_context(*context);
+}
+
+static int open_target(int parent, const char *name, int *ret_fd, struct error *err)
+{
+	int fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return error_set(err, ERROR_NOT_FOUND, "%s does not exist", name);
+	if (fd < 0)
+		return error_set_errno(err, errno, "open %s", name);
+	*ret_fd = fd;
+	return 0;
+}
+
+/* One mount(2) by libmount, which is kept from resolving the paths, calling helpers and writing
+ * tables. */
+static int mount_fd(int source, int target, unsigned long flags, struct error *err)
+{
+	_cleanup_(free_context) struct libmnt_context *context = mnt_new_context();
+	int result;
+
+	if (!context)
+		abort();
+	if (mnt_context_disable_canonicalize(context, 1) ||
+		mnt_context_disable_helpers(context, 1) || mnt_context_disable_mtab(context, 1) ||
+		mnt_context_set_mflags(context, flags) ||
+		mnt_context_set_source(context, fd_path(source).text) ||
+		mnt_context_set_target(context, fd_path(target).text))
+		return error_set(err, ERROR_INTERNAL, "libmount refuses its arguments");
+	result = mnt_context_mount(context);
+	if (result == 0)
+		return 0;
+	if (mnt_context_syscall_called(context))
+		result = -mnt_context_get_syscall_errno(context);
+	if (result < 0)
+		return error_set_errno(err, -result, "mount");
+	return error_set(err, ERROR_INTERNAL, "libmount failed (%d)", result);
+}
+
+/* Bind with the flags set before anybody can see the mount. 0, or -1 and errno. */
+static int attach_with_flags(int source, int target, unsigned long flags)
+{
+	_cleanup_close_ int tree = -1;
+	struct mount_attr attributes = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (options[i].flag & flags) {
+			attributes.attr_set |= options[i].attribute;
+			if (options[i].flag & (MS_NOATIME | MS_RELATIME | MS_STRICTATIME))
+				attributes.attr_clr |= MOUNT_ATTR__ATIME;
+		}
+	tree = open_tree(source, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+		return -1;
+	return move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+static int bind_and_remount(int source, int parent, const char *name, int target,
+	unsigned long flags, struct error *err)
+{
+	_cleanup_close_ int mounted = -1;
+
+	if (mount_fd(source, target, MS_BIND, err) < 0)
+		return -1;
+	if (!flags)
+		return 0;
+	/* The descriptor from before the mount still shows what is below it. */
+	if (open_target(parent, name, &mounted, err) == 0 &&
+		mount_fd(mounted, mounted, MS_REMOUNT | MS_BIND | flags, err) == 0)
+		return 0;
+	mounter_unmount(parent, name, NULL);
+	return -1;
+}
+
+int mounter_bind(int source, int parent, const char *name, unsigned long flags, struct error *err)
+{
+	_cleanup_close_ int target = -1;
+
+	if (open_target(parent, name, &target, err) < 0)
+		return -1;
+	if (flags && attach_with_flags(source, target, flags) == 0)
+		return 0;
+	if (flags && errno != ENOSYS && errno != EPERM)
+		return error_set_errno(err, errno, "mount");
+	return bind_and_remount(source, parent, name, target, flags, err);
+}
+
+/* The kernel's number of the mount that FD is on. */
+static int mount_number(int fd, int *ret_number, struct error *err)
+{
+	_cleanup_fclose_ FILE *info = NULL;
+	char path[48], line[128];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "re");
+	if (!info)
+		return error_set_errno(err, errno, "open %s: is /proc mounted?", path);
+	while (fgets(line, sizeof(line), info))
+		if (sscanf(line, "mnt_id: %d", ret_number) == 1)
+			return 0;
+	return error_set(err, ERROR_INTERNAL, "%s has no mnt_id", path);
+}
+
+int mounter_is_mounted(int parent, const char *name, bool *ret_mounted, struct error *err)
+{
+	_cleanup_close_ int target = -1;
+	int above, at;
+
+	if (open_target(parent, name, &target, err) < 0 || mount_number(parent, &above, err) < 0 ||
+		mount_number(target, &at, err) < 0)
+		return -1;
+	*ret_mounted = above != at;
+	return 0;
+}
+
+int mounter_compare(int source, int parent, const char *name, bool *ret_same, bool *ret_writable,
+	struct error *err)
+{
+	_cleanup_close_ int target = -1;
+	struct stat wanted, found;
+	struct statvfs status;
+
+	if (open_target(parent, name, &target, err) < 0)
+		return -1;
+	if (fstat(source, &wanted) < 0 || fstat(target, &found) < 0 ||
+		fstatvfs(target, &status) < 0)
+		return error_set_errno(err, errno, "look at %s", name);
+	*ret_same = wanted.st_dev == found.st_dev && wanted.st_ino == found.st_ino;
+	*ret_writable = !(status.f_flag & ST_RDONLY);
+	return 0;
+}
+
+int mounter_unmount(int parent, const char *name, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	bool mounted;
+
+	if (asprintf(&path, "%s/%s", fd_path(parent).text, name) < 0)
+		abort();
+	for (int layer = 0; layer < LAYERS_MAX; layer++) {
+		if (mounter_is_mounted(parent, name, &mounted, err) < 0)
+			return -1;
+		if (!mounted)
+			return 0;
+		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			return error_set_errno(err, errno, "unmount %s", name);
+	}
+	return error_set(err, ERROR_INTERNAL, "%s has more than %d mounts on it", name, LAYERS_MAX);
+}

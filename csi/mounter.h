@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bind mounts of directories that are open already, so that no path is resolved twice. A target is
+ * a NAME in an open directory PARENT. Any thread may call; calls about one target are the caller's
+ * to keep apart.
+ */
+#ifndef ORDINAL_MOUNTER_H
+#define ORDINAL_MOUNTER_H
+
+#include <stdbool.h>
+
+#include "error.h"
+
+/* Add the MS_ flag that OPTION means to *FLAGS. ERROR_INVALID, with a list, for options that a bind
+ * cannot have. */
+int mounter_add_option(const char *option, unsigned long *flags, struct error *err);
+
+/* Bind the directory SOURCE to the directory NAME in PARENT, with FLAGS. Where the kernel can (5.12
+ * on), the mount appears with its flags at once, also in the namespaces that it propagates to;
+ * else it is remounted, and those keep it without the flags. */
+int mounter_bind(int source, int parent, const char *name, unsigned long flags, struct error *err);
+
+/* Whether something is mounted on NAME in PARENT. ERROR_NOT_FOUND when NAME does not exist. */
+int mounter_is_mounted(int parent, const char *name, bool *ret_mounted, struct error *err);
+
+/* Whether what NAME in PARENT shows is the directory SOURCE, and whether one may write to it. */
+int mounter_compare(int source, int parent, const char *name, bool *ret_same, bool *ret_writable,
+	struct error *err);
+
+/* Unmount everything from NAME in PARENT, lazily and without following a symbolic link. */
+int mounter_unmount(int parent, const char *name, struct error *err);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "csi.pb-c.h"
+#include "driver.h"
+#include "mounter.h"
+#include "requests.h"
+
+/* A target path, split where kubelet's part ends and ours begins. */
+struct target {
+	int parent; /* the directory above it, O_PATH; -1 when it does not exist */
+	char *name;
+};
+
+static void target_done(struct target *target)
+{
+	cleanup_close(&target->parent);
+	free(target->name);
+}
+
+static int check_target(const char *path, struct error *err)
+{
+	size_t length = strlen(path);
+
+	if (requests_check_text("target_path", path, PATH_MAX - 1, err) < 0)
+		return -1;
+	if (*path != '/' || strstr(path, "/../") ||
+		(length >= 3 && !strcmp(path + length - 3, "/..")))
+		return error_set(err, ERROR_INVALID,
+			"target_path: \"%s\" is not an absolute path without ..", path);
+	return 0;
+}
+
+/* Open what is above PATH. Kubelet made it, and its root may have symbolic links of the
+ * administrator's; the last component is ours and may not be one. */
+static int open_target(const char *path, struct target *ret, struct error *err)
+{
+	_cleanup_(target_done) struct target target = {.parent = -1};
+	_cleanup_free_ char *parent = strdup(path);
+	size_t length = strlen(path);
+	char *slash;
+
+	if (!parent)
+		abort();
+	while (length && parent[length - 1] == '/')
+		parent[--length] = '\0';
+	slash = strrchr(parent, '/');
+	if (!slash || !strcmp(slash, "/."))
+		return error_set(
+			err, ERROR_INVALID, "target_path: \"%s\" has no last component", path);
+	target.name = strdup(slash + 1);
+	*slash = '\0';
+	target.parent = open(*parent ? parent : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (target.parent < 0 && errno != ENOENT)
+		return error_set_errno(err, errno, "open the directory of target_path %s", path);
+	*ret = (struct target){take_fd(&target.parent), take_ptr(target.name)};
+	return 0;
+}
+
+static int check_publish(const Csi__V1__NodePublishVolumeRequest *request, unsigned long *ret_flags,
+	struct error *err)
+{
+	unsigned long flags;
+
+	if (requests_check_text("volume_id", request->volume_id, REQUEST_TEXT_MAX, err) < 0 ||
+		check_target(request->target_path, err) < 0 ||
+		requests_check_map("secrets", request->secrets, request->n_secrets, err) < 0 ||
+		requests_check_map("volume_context", request->volume_context,
+			request->n_volume_context, err) < 0 ||
+		requests_check_capability(request->volume_capability, &flags, err) < 0)
+		return -1;
+	*ret_flags = flags | (request->readonly ? MS_RDONLY : 0);
+	return 0;
+}
+
+/* Something is mounted there: what was asked for, or something else. */
+static int check_published(
+	int source, const struct target *target, unsigned long flags, struct error *err)
+{
+	bool same, writable;
+
+	if (mounter_compare(source, target->parent, target->name, &same, &writable, err) < 0)
+		return -1;
+	if (!same)
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"something else is mounted on the target_path: unpublish it first");
+	if (writable && (flags & MS_RDONLY))
+		return error_set(err, ERROR_ALREADY_EXISTS,
+			"the volume is published there for writing: unpublish it first");
+	return 0;
+}
+
+static int publish(int source, const struct target *target, unsigned long flags, struct error *err)
+{
+	bool mounted;
+
+	if (target->parent < 0)
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"the directory above target_path does not exist: its caller has to make it");
+	if (mkdirat(target->parent, target->name, 0750) < 0 && errno != EEXIST)
+		return error_set_errno(err, errno, "make the directory target_path");
+	if (mounter_is_mounted(target->parent, target->name, &mounted, err) < 0)
+		return error_prefix(err, "target_path");
+	if (mounted)
+		return check_published(source, target, flags, err);
+	if (mounter_bind(source, target->parent, target->name, flags, err) == 0)
+		return 0;
+	/* Kubelet takes a failed publish for one that left nothing. */
+	unlinkat(target->parent, target->name, AT_REMOVEDIR);
+	return error_prefix(err, "bind the volume to target_path");
+}
+
+static int node_publish_volume(
+	void *context, const ProtobufCMessage *message, struct rpc_reply *reply, struct error *err)
+{
+	struct driver *driver = context;
+	const Csi__V1__NodePublishVolumeRequest *request = (const void *)message;
+	Csi__V1__NodePublishVolumeResponse response = CSI__V1__NODE_PUBLISH_VOLUME_RESPONSE__INIT;
+	_cleanup_(target_done) struct target target = {.parent = -1};
+	_cleanup_close_ int source = -1;
+	unsigned long flags;
+
+	if (check_publish(request, &flags, err) < 0)
+		return -1;
+	KEYLOCK_SCOPE(&driver->targets, request->target_path);
+	if (volumes_open(&driver->volumes, request->volume_id, &source, err) < 0 ||
+		open_target(request->target_path, &target, err) < 0 ||
+		publish(source, &target, flags, err) < 0)
+		return -1;
+	rpc_reply_set(reply, &response.base);
+	return 0;
+}
+
+static const char *publish_subject(const ProtobufCMessage *message)
+{
+	return ((const Csi__V1__NodePublishVolumeRequest *)message)->target_path;
+}
+
+/* Afterwards there is nothing at the target. Only an empty directory is ever removed: were the
+ * unmounting wrong, the data would still be there. */
+static int unpublish(const struct target *target, struct error *err)
+{
+	if (target->parent < 0)
+		return 0;
+	if (mounter_unmount(target->parent, target->name, err) < 0)
+		return err->kind == ERROR_NOT_FOUND ? 0 : -1;
+	if (unlinkat(target->parent, target->name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return error_set_errno(err, errno, "remove the directory target_path");
+	return 0;
+}
+
+static int node_unpublish_volume(
+	void *context, const ProtobufCMessage *message, struct rpc_reply *reply, struct error *err)
+{
+	struct driver *driver = context;
+	const Csi__V1__NodeUnpublishVolumeRequest *request = (const void *)message;
+	Csi__V1__NodeUnpublishVolumeResponse response =
+		CSI__V1__NODE_UNPUBLISH_VOLUME_RESPONSE__INIT;
+	_cleanup_(target_done) struct target target = {.parent = -1};
+
+	/* The volume need not exist any more: its mount has to go all the same. */
+	if (requests_check_text("volume_id", request->volume_id, REQUEST_TEXT_MAX, err) < 0 ||
+		check_target(request->target_path, err) < 0)
+		return -1;
+	KEYLOCK_SCOPE(&driver->targets, request->target_path);
+	if (open_target(request->target_path, &target, err) < 0 || unpublish(&target, err) < 0)
+		return -1;
+	rpc_reply_set(reply, &response.base);
+	return 0;
+}
+
+static const char *unpublish_subject(const ProtobufCMessage *message)
+{
+	return ((const Csi__V1__NodeUnpublishVolumeRequest *)message)->target_path;
+}
+
+static int node_get_info(
+	void *context, const ProtobufCMessage *request, struct rpc_reply *reply, struct error *err)
+{
+	struct driver *driver = context;
+	Csi__V1__Topology__SegmentsEntry segment = CSI__V1__TOPOLOGY__SEGMENTS_ENTRY__INIT;
+	Csi__V1__Topology__SegmentsEntry *segments[] = {&segment};
+	Csi__V1__Topology topology = CSI__V1__TOPOLOGY__INIT;
+	Csi__V1__NodeGetInfoResponse response = CSI__V1__NODE_GET_INFO_RESPONSE__INIT;
+
+	(void)request;
+	(void)err;
+	segment.key = driver->topology_key;
+	segment.value = (char *)driver->node_id;
+	topology.segments = segments;
+	topology.n_segments = ARRAY_SIZE(segments);
+	response.node_id = (char *)driver->node_id;
+	response.accessible_topology = driver->backend->ops->node_local ? &topology : NULL;
+	rpc_reply_set(reply, &response.base);
+	return 0;
+}
+
+/* None of the optional things yet. */
+static int node_get_capabilities(
+	void *context, const ProtobufCMessage *request, struct rpc_reply *reply, struct error *err)
+{
+	Csi__V1__NodeGetCapabilitiesResponse response =
+		CSI__V1__NODE_GET_CAPABILITIES_RESPONSE__INIT;
+
+	(void)context;
+	(void)request;
+	(void)err;
+	rpc_reply_set(reply, &response.base);
+	return 0;
+}
+
+const struct rpc_method node_methods[] = {
+	{"/csi.v1.Node/NodePublishVolume", &csi__v1__node_publish_volume_request__descriptor,
+		node_publish_volume, publish_subject},
+	{"/csi.v1.Node/NodeUnpublishVolume", &csi__v1__node_unpublish_volume_request__descriptor,
+		node_unpublish_volume, unpublish_subject},
+	{"/csi.v1.Node/NodeGetInfo", &csi__v1__node_get_info_request__descriptor, node_get_info,
+		NULL},
+	{"/csi.v1.Node/NodeGetCapabilities", &csi__v1__node_get_capabilities_request__descriptor,
+		node_get_capabilities, NULL},
+	{0},
+};

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "parameters.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "beneath.h"
+#include "cleanup.h"
+#include "names.h"
+#include "path_pattern.h"
+
+#define STATEFULSET_PATTERN "${namespace}/${statefulset}/${template}-${ordinal}"
+#define CLAIM_PATTERN       "${namespace}/${claim}/${pv}"
+
+#define MODE_DEFAULT 0777
+#define MODE_MAX     07777
+#define ID_MAX       0xfffffffeul /* the last one means "unchanged" to chown */
+
+typedef int parse_fn(const char *value, void *field, struct error *err);
+
+static int parse_text(const char *value, void *field, struct error *err)
+{
+	(void)err;
+	*(const char **)field = *value ? value : NULL;
+	return 0;
+}
+
+static int parse_path(const char *value, void *field, struct error *err)
+{
+	if (*value != '/')
+		return error_set(err, ERROR_INVALID, "\"%s\" is not an absolute path", value);
+	return parse_text(value, field, err);
+}
+
+static int parse_number(
+	const char *value, int base, unsigned long max, unsigned long *ret, struct error *err)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoul(value, &end, base);
+	if (*value < '0' || *value > '9' || *end || errno || *ret > max)
+		return error_set(err, ERROR_INVALID,
+			base == 8 ? "\"%s\" is not an octal number up to 7777"
+				  : "\"%s\" is not a number from 0 to 4294967294",
+			value);
+	return 0;
+}
+
+static int parse_mode(const char *value, void *field, struct error *err)
+{
+	unsigned long number;
+
+	if (parse_number(value, 8, MODE_MAX, &number, err) < 0)
+		return -1;
+	*(mode_t *)field = (mode_t)number;
+	return 0;
+}
+
+/* csi-driver-nfs' word for mode, where 0 means unchanged. */
+static int parse_mount_permissions(const char *value, void *field, struct error *err)
+{
+	mode_t mode;
+
+	if (parse_mode(value, &mode, err) < 0)
+		return -1;
+	if (mode)
+		*(mode_t *)field = mode;
+	return 0;
+}
+
+static int parse_id(const char *value, void *field, struct error *err)
+{
+	unsigned long number;
+
+	if (parse_number(value, 10, ID_MAX, &number, err) < 0)
+		return -1;
+	*(uid_t *)field = (uid_t)number;
+	return 0;
+}
+
+static int parse_on_delete(const char *value, void *field, struct error *err)
+{
+	(void)field;
+	if (strcmp(value, "delete"))
+		return error_set(
+			err, ERROR_INVALID, "\"%s\" is not understood: write delete", value);
+	return 0;
+}
+
+#define FIELD(name) offsetof(struct parameters, name)
+
+/* First the ones that a StorageClass may hold, which errors list; then the provisioner's. */
+static const struct {
+	const char *name;
+	size_t field;
+	parse_fn *parse;
+} known[] = {
+	{"path", FIELD(path), parse_path},
+	{"pathPattern", FIELD(path_pattern), parse_text},
+	{"onDelete", 0, parse_on_delete},
+	{"mode", FIELD(mode), parse_mode},
+	{"mountPermissions", FIELD(mode), parse_mount_permissions},
+	{"uid", FIELD(uid), parse_id},
+	{"gid", FIELD(gid), parse_id},
+	{CSI_KEY_PVC_NAME, FIELD(claim), parse_text},
+	{CSI_KEY_PVC_NAMESPACE, FIELD(namespace), parse_text},
+	{CSI_KEY_PV_NAME, FIELD(pv), parse_text},
+	{ORDINAL_KEY_STATEFULSET, FIELD(statefulset), parse_text},
+	{ORDINAL_KEY_STATEFULSET_UID, FIELD(statefulset_uid), parse_text},
+	{ORDINAL_KEY_TEMPLATE, FIELD(template), parse_text},
+	{ORDINAL_KEY_ORDINAL, FIELD(ordinal), parse_text},
+};
+
+static int refuse_unknown(const char *key, struct error *err)
+{
+	char list[256] = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(known) && !strchr(known[i].name, '/'); i++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
+			known[i].name);
+	return error_set(err, ERROR_INVALID,
+		"unknown parameter \"%s\" in the StorageClass; known are %s", key, list);
+}
+
+static int parse_one(
+	const char *key, const char *value, struct parameters *parameters, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		if (strcmp(known[i].name, key))
+			continue;
+		if (known[i].parse(value, (char *)parameters + known[i].field, err) < 0)
+			return error_prefix(err, "parameter %s", key);
+		return 0;
+	}
+	return refuse_unknown(key, err);
+}
+
+int parameters_parse(Csi__V1__CreateVolumeRequest__ParametersEntry *const *entries, size_t count,
+	struct parameters *ret, struct error *err)
+{
+	struct parameters parsed = {.mode = MODE_DEFAULT, .uid = (uid_t)-1, .gid = (gid_t)-1};
+
+	for (size_t i = 0; i < count; i++)
+		if (parse_one(entries[i]->key, entries[i]->value, &parsed, err) < 0)
+			return -1;
+	*ret = parsed;
+	return 0;
+}
+
+int parameters_place(const struct parameters *parameters, const struct volume_hash *hash,
+	char **ret_place, struct error *err)
+{
+	const struct path_variable variables[] = {
+		{"namespace", parameters->namespace},
+		{"statefulset", parameters->statefulset},
+		{"template", parameters->template},
+		{"ordinal", parameters->ordinal},
+		{"claim", parameters->claim},
+		{"pv", parameters->pv},
+		{".PVC.name", parameters->claim},
+		{".PVC.namespace", parameters->namespace},
+		{"pvc.metadata.name", parameters->claim},
+		{"pvc.metadata.namespace", parameters->namespace},
+		{"pv.metadata.name", parameters->pv},
+		{NULL, NULL},
+	};
+	_cleanup_free_ char *place = NULL;
+	const char *pattern = parameters->path_pattern;
+
+	if (!pattern && parameters->statefulset)
+		pattern = STATEFULSET_PATTERN;
+	if (!pattern && parameters->claim && parameters->namespace)
+		pattern = CLAIM_PATTERN;
+	if (!pattern) {
+		/* A caller that says nothing about its claims: not Kubernetes, or a test. */
+		if (asprintf(&place, "volumes/%s", hash->text) < 0)
+			abort();
+	} else if (path_pattern_expand(pattern, variables, &place, err) < 0 ||
+		   beneath_check_path(place, err) < 0) {
+		return error_prefix(err, "pathPattern \"%s\"", pattern);
+	}
+	*ret_place = take_ptr(place);
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What CreateVolume's parameters say: those of the StorageClass, and what the provisioner adds
+ * about the claim. Parsing is strict: a parameter that is not understood must not be ignored.
+ */
+#ifndef ORDINAL_PARAMETERS_H
+#define ORDINAL_PARAMETERS_H
+
+#include <sys/types.h>
+
+#include "csi.pb-c.h"
+#include "error.h"
+#include "volume_id.h"
+
+/* Strings are borrowed from the request, and NULL where it does not say. */
+struct parameters {
+	const char *path;         /* the base directory */
+	const char *path_pattern; /* where below it */
+	mode_t mode;              /* of the volume's directory */
+	uid_t uid;                /* its owner; (uid_t)-1: as created */
+	gid_t gid;
+
+	const char *claim;
+	const char *namespace;
+	const char *pv;
+	const char *statefulset;
+	const char *statefulset_uid;
+	const char *template;
+	const char *ordinal;
+};
+
+/* Read COUNT entries. ERROR_INVALID names the parameter that is wrong and what is understood. */
+int parameters_parse(Csi__V1__CreateVolumeRequest__ParametersEntry *const *entries, size_t count,
+	struct parameters *ret, struct error *err);
+
+/* The path below the base where PARAMETERS want the volume whose name has the hash HASH: the class'
+ * pathPattern, or the default for its kind of claim. ERROR_INVALID for a pattern that does not fit.
+ * Caller frees. */
+int parameters_place(const struct parameters *parameters, const struct volume_hash *hash,
+	char **ret_place, struct error *err);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Checks of requests that the services share. Errors are ERROR_INVALID and name the field.
+ */
+#ifndef ORDINAL_REQUESTS_H
+#define ORDINAL_REQUESTS_H
+
+#include "csi.pb-c.h"
+#include "error.h"
+
+/* CSI's limits, in bytes. */
+#define REQUEST_TEXT_MAX 128
+#define REQUEST_MAP_MAX  4096
+
+/* VALUE is there, at most MAX bytes, and holds no control characters. */
+int requests_check_text(const char *field, const char *value, size_t max, struct error *err);
+
+/* All keys and values of a map together are at most REQUEST_MAP_MAX bytes. ENTRIES is an array of
+ * pointers to map entries, as protobuf-c has them. */
+int requests_check_map(const char *field, const void *entries, size_t count, struct error *err);
+
+/* A host-path volume can be used as CAPABILITY says; *RET_FLAGS are its mount flags (MS_…). */
+int requests_check_capability(
+	const Csi__V1__VolumeCapability *capability, unsigned long *ret_flags, struct error *err);
+
+/* The same for each of COUNT, of which there must be one at least. */
+int requests_check_capabilities(
+	Csi__V1__VolumeCapability *const *capabilities, size_t count, struct error *err);
+
+#endif

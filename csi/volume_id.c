@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "volume_id.h"
+
+#include <sha2.h>
+#include <stdio.h>
+#include <string.h>
+
+#define VERSION "1:"
+
+static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+void volume_id_hash(const char *name, struct volume_hash *ret_hash)
+{
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	SHA2_CTX context;
+
+	SHA256Init(&context);
+	SHA256Update(&context, (const uint8_t *)name, strlen(name));
+	SHA256Final(digest, &context);
+	for (unsigned i = 0; i < VOLUME_HASH_LENGTH; i++) {
+		unsigned bit = i * 6;
+		unsigned pair = (unsigned)digest[bit / 8] << 8 | digest[bit / 8 + 1];
+
+		ret_hash->text[i] = base64url[pair >> (10 - bit % 8) & 0x3f];
+	}
+	ret_hash->text[VOLUME_HASH_LENGTH] = '\0';
+}
+
+int volume_id_format(
+	const struct volume_id *id, char ret_text[VOLUME_ID_MAX + 1], struct error *err)
+{
+	int length;
+
+	if (strchr(id->server, ':'))
+		return error_set(err, ERROR_INVALID, "server \"%s\" holds a colon", id->server);
+	length = snprintf(ret_text, VOLUME_ID_MAX + 1, VERSION "%s:%s:%s", id->hash.text,
+		id->server, id->share);
+	if (length > VOLUME_ID_MAX)
+		return error_set(err, ERROR_INVALID,
+			"\"%s\" is %d bytes too long for a volume id: choose a shorter path",
+			id->share, length - VOLUME_ID_MAX);
+	return 0;
+}
+
+static int refuse(const char *text, struct error *err)
+{
+	return error_set(
+		err, ERROR_NOT_FOUND, "volume \"%s\" does not exist: this is no id of ours", text);
+}
+
+int volume_id_parse(const char *text, struct volume_id *ret_id, struct error *err)
+{
+	const char *hash = text + strlen(VERSION), *server = hash + VOLUME_HASH_LENGTH + 1, *share;
+
+	if (strlen(text) > VOLUME_ID_MAX || strncmp(text, VERSION, strlen(VERSION)) ||
+		strspn(hash, base64url) != VOLUME_HASH_LENGTH || hash[VOLUME_HASH_LENGTH] != ':')
+		return refuse(text, err);
+	share = strchr(server, ':');
+	if (!share || share[1] != '/')
+		return refuse(text, err);
+	memset(ret_id, 0, sizeof(*ret_id));
+	memcpy(ret_id->hash.text, hash, VOLUME_HASH_LENGTH);
+	memcpy(ret_id->server, server, (size_t)(share - server));
+	strcpy(ret_id->share, share + 1);
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a volume id holds: `1:<hash of the name>:<server>:<share>`. It says where the volume's
+ * record is, without any state outside that place. Pure functions.
+ */
+#ifndef ORDINAL_VOLUME_ID_H
+#define ORDINAL_VOLUME_ID_H
+
+#include "error.h"
+
+/* 132 bits of SHA-256 in the URL's base64: a name for files and ids that no two names share. */
+#define VOLUME_HASH_LENGTH 22
+
+/* What CSI allows a volume id to be. */
+#define VOLUME_ID_MAX 128
+
+struct volume_hash {
+	char text[VOLUME_HASH_LENGTH + 1];
+};
+
+struct volume_id {
+	struct volume_hash hash;
+	char server[VOLUME_ID_MAX + 1]; /* empty for a host path */
+	char share[VOLUME_ID_MAX + 1];  /* the export, or the base directory on the node */
+};
+
+/* The hash of a CSI volume name. */
+void volume_id_hash(const char *name, struct volume_hash *ret_hash);
+
+/* Write ID as text. ERROR_INVALID, in words for the author of the StorageClass, when it would be
+ * longer than CSI allows or SERVER holds a colon. */
+int volume_id_format(
+	const struct volume_id *id, char ret_text[VOLUME_ID_MAX + 1], struct error *err);
+
+/* Read TEXT. ERROR_NOT_FOUND for anything that volume_id_format() does not write: no volume of
+ * ours can have such an id. */
+int volume_id_parse(const char *text, struct volume_id *ret_id, struct error *err);
+
+#endif
