@@ -7,17 +7,22 @@ lab_cgroup=ordinal-lab-$LAB_NAME
 
 cgroup_mounts() { awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/mounts; }
 
-# cgroup_join PATH: make the cgroup below the lab's and move this process into it.
+# cgroup_join PATH [PID]: make the cgroup below the lab's and move a process, by default this one,
+# into it. Its ancestors are delegated last, since version 2 allows that only when they are empty.
 cgroup_join() {
-  local mount part path
+  local mount part path ancestors
   for mount in $(cgroup_mounts); do
     path=$mount
+    ancestors=()
     for part in "$lab_cgroup" ${1//\// }; do
-      cgroup_delegate "$path"
+      ancestors+=("$path")
       path+=/$part
       cgroup_make "$path"
     done
-    echo 0 >"$path/cgroup.procs"
+    echo "${2:-0}" >"$path/cgroup.procs"
+    for path in "${ancestors[@]}"; do
+      cgroup_delegate "$path"
+    done
   done
 }
 
@@ -38,7 +43,7 @@ cgroup_delegate() {
   [ -e "$1/cgroup.subtree_control" ] || return 0
   for controller in cpu cpuset io memory pids; do
     if grep -qw $controller "$1/cgroup.controllers" && ! grep -qw $controller "$1/cgroup.subtree_control"; then
-      echo +$controller 2>/dev/null >"$1/cgroup.subtree_control" || continue
+      { echo +$controller >"$1/cgroup.subtree_control"; } 2>/dev/null || continue
       [[ $1 == */$lab_cgroup* ]] || echo "$controller" >>"$lab_run/granted"
     fi
   done

@@ -29,7 +29,7 @@ END
 require_root() { [ "$(id -u)" -eq 0 ] || die "needs root, for namespaces and cgroups"; }
 
 lab_up() {
-  local nodes=1 i
+  local nodes=1 unnamed=() i
   if [ "${1:-}" = --nodes ]; then
     nodes=${2:-}
     [[ $nodes =~ ^[1-9][0-9]?$ ]] || usage_error "--nodes needs a number from 1 to 99"
@@ -57,8 +57,9 @@ lab_up() {
   step "images" images_make
   step "control plane" inside control_plane
   for ((i = 0; i < nodes; i++)); do
-    node_add
+    unnamed+=("")
   done
+  node_add "${unnamed[@]}"
   echo up >&"$lifeline"
   trap - EXIT INT TERM HUP
   say "The lab is up after $((SECONDS - from)) s: API server https://$lab_address:6443, kubeconfig $lab_kubeconfig"
@@ -155,6 +156,6 @@ lab_print_kubeconfig() {
 
 lab_servers() {
   [ $# -eq 0 ] || usage_error "servers takes no argument"
-  servers_find
+  servers_find >&2
   say "$servers"
 }

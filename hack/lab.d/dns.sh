@@ -38,7 +38,7 @@ dns_follow() {
       elif [ -n "$changed" ]; then
         printf '%s\n' "${hosts[@]}" | tr ';' '\n' >"$dns/$1.new"
         mv "$dns/$1.new" "$dns/hosts/$1"
-        kill -HUP "$(<"$dns/pid")"
+        kill -HUP "$(<"$dns/pid")" || true # not up yet: it will read the file by itself
         changed=
       else
         return # end of the watch

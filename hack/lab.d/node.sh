@@ -5,12 +5,19 @@
 
 # --- on the host -------------------------------------------------------------------------------
 
-# node_add [NAME]
+# node_add NAME...: an empty name is made up
 node_add() {
-  local name=${1:-}
-  name=$(inside node_reserve "$name")
-  step "$name: started" inside node_start "$name"
-  step "$name: Ready" node_wait_ready "$name"
+  local name names=()
+  for name in "$@"; do
+    name=$(inside node_reserve "$name")
+    names+=("$name")
+  done
+  for name in "${names[@]}"; do
+    step "$name: started" inside node_start "$name"
+  done
+  for name in "${names[@]}"; do
+    step "$name: Ready" node_wait_ready "$name"
+  done
 }
 
 node_wait_ready() {
@@ -55,6 +62,8 @@ node_start() {
       "$lab_program" __run node "$name" "$number" </dev/null >>"$lab_logs/$name/node.log" 2>&1
   ) &
   local guard=$!
+  # Nobody stays in the root of a delegated cgroup.
+  wait_for 10 test -s "$node/pid" && cgroup_join "$name/init" $guard
   wait_for 60 node_started_or_dead "$node" $guard || true
   [ -e "$node/kubernetes/started" ] || {
     tail_logs "$name" >&2

@@ -7,10 +7,8 @@ server_names=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube
 # Sets `servers` to the folder that holds the binaries.
 servers_find() {
   local name
-  servers=${LAB_K8S_BIN:-}
+  servers=${LAB_K8S_BIN:-$(servers_cached)}
   if [ -z "$servers" ]; then
-    servers=$(servers_cached)
-    [ -n "$servers" ] && return
     servers_build_once
     servers=$(servers_cached)
   fi
@@ -107,6 +105,6 @@ END
   mkdir -p "$tree/.go/src/k8s.io"
   ln -s "$tree" "$tree/.go/src/k8s.io/kubernetes"
   make -C "$tree/.go/src/k8s.io/kubernetes" WHAT="${server_names[*]/#/cmd/}" GOLDFLAGS="-s -w" \
-    GOPATH="$tree/.go" GOCACHE="$work/gocache" CGO_ENABLED=0 KUBE_GIT_VERSION_FILE="$work/version" \
+    GOPATH="$tree/.go" CGO_ENABLED=0 KUBE_GIT_VERSION_FILE="$work/version" \
     >>"$work/log" 2>&1
 }

@@ -111,9 +111,13 @@ supervisor_stop() {
 
 # Asked to end by TERM; HUP comes from the kernel when the keeper died.
 supervisor() {
+  [ $$ -eq 1 ] || die "the supervisor is process 1 of namespaces of its own, or nothing"
   trap supervisor_end TERM
   trap 'orphaned=1; supervisor_end' HUP
-  keeper_alive || { orphaned=1 && supervisor_end; } # it died before the trap was set
+  keeper_alive || { # it died before the trap was set
+    orphaned=1
+    supervisor_end
+  }
   # /proc still shows the host's process ids
   read -r pid _ </proc/self/stat
   process_identity "$pid" >"$lab_scratch.identity"
@@ -136,8 +140,10 @@ supervisor_end() {
     kill -TERM "$pid" 2>/dev/null || true
     wait_for 2 process_ended "$pid" || true
   fi
-  kill -KILL -1 2>/dev/null || true # everybody in this pid namespace but us
   if [ -n "${orphaned:-}" ]; then
+    # Everybody else in this pid namespace, of which we are process 1. Elsewhere the kernel does it
+    # when we end, but here we have to outlive them.
+    kill -KILL -1 2>/dev/null || true
     umount -n -l "$lab_scratch" 2>/dev/null || true
     lab_remove_leftovers
   fi
