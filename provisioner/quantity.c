@@ -68,7 +68,7 @@ static int read_suffix(const char *at, int *ret_binary, int *ret_decimal)
 			return 0;
 		}
 	}
-	if ((*at != 'e' && *at != 'E') || strlen(at) > 4)
+	if ((*at != 'e' && *at != 'E') || strlen(at) > 4 || isspace((unsigned char)at[1]))
 		return -1;
 	*ret_binary = 0;
 	if (sscanf(at + 1, "%d%n", ret_decimal, &length) != 1 || at[1 + length])

@@ -10,7 +10,6 @@
 #include "names.h"
 #include "objects.h"
 
-#define JSON_DEPTH          64
 #define RESPONSE_MAX        (16 * 1024 * 1024)
 #define CONNECT_TIMEOUT_MS  10000
 #define REQUEST_TIMEOUT_MS  30000
@@ -76,15 +75,12 @@ void rest_client_free(struct rest_client *client)
 void rest_response_init(struct rest_response *response, size_t max_bytes)
 {
 	*response = (struct rest_response){.max_bytes = max_bytes};
-	response->tokener = json_tokener_new_ex(JSON_DEPTH);
-	if (!response->tokener)
-		abort();
-	json_tokener_set_flags(response->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_reader_init(&response->reader);
 }
 
 void rest_response_done(struct rest_response *response)
 {
-	json_tokener_free(response->tokener);
+	json_reader_done(&response->reader);
 	json_object_put(response->json);
 }
 
@@ -95,10 +91,9 @@ int rest_response_feed(struct rest_response *response, const char *bytes, size_t
 		return -1;
 	/* Once the body is complete only white space may follow, and a body that is not JSON (a
 	 * proxy's error page) is told from the HTTP status. */
-	if (!response->json &&
-		(response->bytes == length ||
-			json_tokener_get_error(response->tokener) == json_tokener_continue))
-		response->json = json_tokener_parse_ex(response->tokener, bytes, (int)length);
+	if (!response->ended)
+		response->ended = json_reader_feed(&response->reader, bytes, length,
+					  &response->json) != json_tokener_continue;
 	return 0;
 }
 

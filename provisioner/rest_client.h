@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 #include <json-c/json.h>
 
+#include "json_reader.h"
 #include "kube_config.h"
 
 struct rest_client;
@@ -43,8 +44,9 @@ struct kube_api rest_client_api(struct rest_client *client);
 /* What comes back to one transfer. Used directly only by the reflector, which runs its transfers
  * together in one thread. */
 struct rest_response {
-	struct json_tokener *tokener;
+	struct json_reader reader;
 	struct json_object *json; /* the whole body, once it is there */
+	bool ended;               /* no more is read: the body is there, or is not JSON */
 	size_t bytes, max_bytes;
 	char detail[CURL_ERROR_SIZE];
 };

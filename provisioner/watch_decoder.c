@@ -3,12 +3,11 @@
 
 #include <string.h>
 
+#include "json_reader.h"
 #include "objects.h"
 
-#define JSON_DEPTH 64
-
 struct watch_decoder {
-	struct json_tokener *tokener;
+	struct json_reader reader;
 	size_t max_line, line; /* bytes allowed in a line, and seen of this one */
 	watch_decoder_handler *handler;
 	void *context;
@@ -21,10 +20,7 @@ struct watch_decoder *watch_decoder_new(
 
 	if (!decoder)
 		abort();
-	decoder->tokener = json_tokener_new_ex(JSON_DEPTH);
-	if (!decoder->tokener)
-		abort();
-	json_tokener_set_flags(decoder->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_reader_init(&decoder->reader);
 	decoder->max_line = max_line;
 	decoder->handler = handler;
 	decoder->context = context;
@@ -33,13 +29,13 @@ struct watch_decoder *watch_decoder_new(
 
 void watch_decoder_free(struct watch_decoder *decoder)
 {
-	json_tokener_free(decoder->tokener);
+	json_reader_done(&decoder->reader);
 	free(decoder);
 }
 
 void watch_decoder_reset(struct watch_decoder *decoder)
 {
-	json_tokener_reset(decoder->tokener);
+	json_reader_reset(&decoder->reader);
 	decoder->line = 0;
 }
 
@@ -53,11 +49,11 @@ static int deliver(struct watch_decoder *decoder, struct json_object *event, str
 	return decoder->handler(decoder->context, type, object, err);
 }
 
-/* Take in a piece of one line. The tokener keeps what it has parsed, so no byte is copied. */
+/* Take in a piece of one line. The reader keeps what it has parsed, so no byte is copied. */
 static int feed_piece(struct watch_decoder *decoder, const char *bytes, size_t length, bool ends,
 	struct error *err)
 {
-	struct json_object *event;
+	struct json_object *event = NULL;
 	enum json_tokener_error state;
 	int result;
 
@@ -65,11 +61,10 @@ static int feed_piece(struct watch_decoder *decoder, const char *bytes, size_t l
 	if (decoder->line > decoder->max_line)
 		return error_set(err, ERROR_INVALID, "a line of the watch is longer than %zu bytes",
 			decoder->max_line);
-	event = json_tokener_parse_ex(decoder->tokener, bytes, (int)length);
-	state = json_tokener_get_error(decoder->tokener);
-	if (!event && state == json_tokener_continue && !ends)
+	state = json_reader_feed(&decoder->reader, bytes, length, &event);
+	if (state == json_tokener_continue && !ends)
 		return 0;
-	if (!event)
+	if (state != json_tokener_success)
 		return error_set(err, ERROR_INVALID, "a line of the watch is not JSON: %s",
 			json_tokener_error_desc(state));
 	result = deliver(decoder, event, err);

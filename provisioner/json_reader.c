@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json_reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEPTH 64
+
+void json_reader_init(struct json_reader *reader)
+{
+	reader->tokener = json_tokener_new_ex(DEPTH);
+	if (!reader->tokener)
+		abort();
+	json_tokener_set_flags(reader->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	reader->held_count = 0;
+}
+
+void json_reader_done(struct json_reader *reader)
+{
+	json_tokener_free(reader->tokener);
+}
+
+void json_reader_reset(struct json_reader *reader)
+{
+	json_tokener_reset(reader->tokener);
+	reader->held_count = 0;
+}
+
+/* Bytes of the character that begins with LEAD; 1 for what begins none, which json-c refuses. */
+static size_t character_size(char lead)
+{
+	unsigned char byte = (unsigned char)lead;
+
+	return byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+}
+
+/* How many bytes at the end begin a character that they do not finish. */
+static size_t unfinished(const char *bytes, size_t length)
+{
+	for (size_t back = 1; back <= 3 && back <= length; back++) {
+		char byte = bytes[length - back];
+
+		if (((unsigned char)byte & 0xc0) != 0x80)
+			return character_size(byte) > back ? back : 0;
+	}
+	return 0;
+}
+
+static enum json_tokener_error parse(
+	struct json_reader *reader, const char *bytes, size_t length, struct json_object **ret_json)
+{
+	struct json_object *json = json_tokener_parse_ex(reader->tokener, bytes, (int)length);
+	enum json_tokener_error state = json_tokener_get_error(reader->tokener);
+
+	if (state == json_tokener_success)
+		*ret_json = json;
+	return state;
+}
+
+/* Complete the held character with the first bytes of a piece; how many it took. */
+static size_t complete_held(struct json_reader *reader, const char *bytes, size_t length)
+{
+	size_t missing = character_size(reader->held[0]) - reader->held_count;
+	size_t taken = length < missing ? length : missing;
+
+	memcpy(reader->held + reader->held_count, bytes, taken);
+	reader->held_count += taken;
+	return taken;
+}
+
+enum json_tokener_error json_reader_feed(
+	struct json_reader *reader, const char *bytes, size_t length, struct json_object **ret_json)
+{
+	enum json_tokener_error state;
+	size_t taken, tail;
+
+	if (reader->held_count) {
+		taken = complete_held(reader, bytes, length);
+		if (reader->held_count < character_size(reader->held[0]))
+			return json_tokener_continue;
+		state = parse(reader, reader->held, reader->held_count, ret_json);
+		reader->held_count = 0;
+		bytes += taken;
+		length -= taken;
+		if (state != json_tokener_continue || !length)
+			return state;
+	}
+	tail = unfinished(bytes, length);
+	memcpy(reader->held, bytes + length - tail, tail);
+	reader->held_count = tail;
+	if (length == tail)
+		return json_tokener_continue;
+	return parse(reader, bytes, length - tail, ret_json);
+}
