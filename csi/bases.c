@@ -57,8 +57,8 @@ static int open_base(struct bases *bases, const struct location *location, bool 
 	if (catalog_open(base->fd, create, &base->catalog, err) < 0) {
 		if (err->kind == ERROR_NOT_FOUND)
 			return error_set(err, ERROR_FAILED_PRECONDITION,
-				"%s holds no volumes (%s): is its disk mounted?", location->share,
-				err->text);
+				"%s has no directory .ordinal: is its disk mounted?",
+				location->share);
 		return error_prefix(err, "%s", location->share);
 	}
 	*ret_base = take_ptr(base);

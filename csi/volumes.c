@@ -27,11 +27,12 @@ void volumes_start(struct volumes *volumes, const struct backend *backend)
 		struct parameters parameters = {.path = backend->roots->values[i]};
 		struct location location;
 		struct base *base;
+		struct error later;
 
 		/* What cannot be opened now is reported by the call that needs it. */
-		if (backend->ops->locate(backend, &parameters, &location, NULL) == 0 &&
-			bases_get(&volumes->bases, &location, false, &base, NULL) == 0)
-			(void)catalog_become_writer(base->catalog, NULL);
+		if (backend->ops->locate(backend, &parameters, &location, &later) == 0 &&
+			bases_get(&volumes->bases, &location, false, &base, &later) == 0)
+			(void)catalog_become_writer(base->catalog, &later);
 	}
 	reclaim_start(&volumes->reclaim, &volumes->bases);
 }

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "beneath.h"
+#include "fs_calls.h"
+
+#define DEPTH 3000
+
+static atomic_bool never;
+
+static int open_root(const struct fixture *fixture)
+{
+	int fd = open(fixture->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void remove_tree(int dir, const char *name)
+{
+	struct error err;
+
+	if (beneath_remove_tree(dir, name, &never, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW), -1);
+}
+
+static void test_check_path(void **state)
+{
+	static const char *const bad[] = {"", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/.",
+		".ordinal", "a/.ordinal/b"};
+	static const char *const good[] = {"a", "a/b", "...", "..a", ".ordinals", "a b/ü"};
+	char long_name[300];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(beneath_check_path(bad[i], NULL), -1);
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_int_equal(beneath_check_path(good[i], NULL), 0);
+	memset(long_name, 'a', sizeof(long_name) - 1);
+	long_name[256] = '\0';
+	assert_int_equal(beneath_check_path(long_name, NULL), -1);
+	long_name[255] = '\0';
+	assert_int_equal(beneath_check_path(long_name, NULL), 0);
+}
+
+/* What every way of opening must refuse; run with and without openat2. */
+static void check_confinement(const struct fixture *fixture)
+{
+	static const struct {
+		const char *path;
+		int errnum;
+	} cases[] = {
+		{"plain", 0},
+		{"plain/sub", 0},
+		{"link", ENOTDIR},
+		{"plain/up", ENOTDIR},
+		{"link/passwd", ENOTDIR},
+		{"plain/missing", ENOENT},
+		{"file", ENOTDIR},
+		{"..", EXDEV},
+		{"plain/../..", EXDEV},
+	};
+	_cleanup_close_ int root = open_root(fixture);
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_close_ int fd = -1;
+		struct error err = {0};
+		int result = beneath_open_dir(root, cases[i].path, O_RDONLY, &fd, &err);
+
+		/* Kernels and the fallback tell links apart by different errors. */
+		if ((result == 0) != (cases[i].errnum == 0) ||
+			(cases[i].errnum == ENOENT && err.errnum != ENOENT))
+			fail_msg("%s: %s", cases[i].path, err.text);
+	}
+}
+
+static int no_openat2(int dir, const char *path, const struct open_how *how)
+{
+	(void)dir;
+	(void)path;
+	(void)how;
+	errno = ENOSYS;
+	return -1;
+}
+
+static void test_confinement(void **state)
+{
+	const struct fixture *fixture = *state;
+	const struct fs_calls *kernel = fs_calls;
+	struct fs_calls old_kernel = *kernel;
+
+	mkdir(fixture_path(fixture, "root/plain"), 0755);
+	mkdir(fixture_path(fixture, "root/plain/sub"), 0755);
+	fixture_write_file(fixture_path(fixture, "root/file"), "");
+	assert_int_equal(symlink("/etc", fixture_path(fixture, "root/link")), 0);
+	assert_int_equal(symlink("..", fixture_path(fixture, "root/plain/up")), 0);
+	check_confinement(fixture);
+	old_kernel.openat2 = no_openat2;
+	fs_calls = &old_kernel;
+	check_confinement(fixture);
+	fs_calls = kernel;
+}
+
+static void test_make_and_prune(void **state)
+{
+	_cleanup_close_ int root = open_root(*state);
+	_cleanup_close_ int fd = -1, again = -1;
+	struct error err;
+	struct stat status;
+	bool created, empty;
+	mode_t old = umask(077);
+
+	assert_int_equal(beneath_make_dir(root, "a/b/c", &fd, &created, &err), 0);
+	umask(old);
+	assert_true(created);
+	assert_int_equal(fstatat(root, "a/b", &status, 0), 0);
+	assert_int_equal(status.st_mode & 07777, 0755);
+	assert_int_equal(beneath_make_dir(root, "a/b/c", &again, &created, &err), 0);
+	assert_false(created);
+	assert_int_equal(beneath_is_empty(fd, &empty, &err), 0);
+	assert_true(empty);
+	mkdirat(root, "a/other", 0755);
+	assert_int_equal(beneath_remove_empty(root, "a/b/c", &err), 0);
+	assert_int_equal(beneath_remove_empty(root, "a/b/c", &err), 0);
+	beneath_prune_parents(root, "a/b/c");
+	assert_int_equal(faccessat(root, "a/b", F_OK, 0), -1);
+	assert_int_equal(faccessat(root, "a/other", F_OK, 0), 0);
+	assert_int_equal(beneath_remove_empty(root, "a", &err), -1);
+	assert_int_equal(err.errnum, ENOTEMPTY);
+}
+
+static void *make_and_prune(void *argument)
+{
+	int root = *(const int *)argument;
+	char path[64];
+	struct error err = {0};
+
+	for (int i = 0; i < 300; i++) {
+		_cleanup_close_ int fd = -1;
+		bool created;
+
+		snprintf(
+			path, sizeof(path), "ns/set/data-%lu-%d", (unsigned long)pthread_self(), i);
+		if (beneath_make_dir(root, path, &fd, &created, &err) < 0)
+			return strdup(err.text);
+		if (beneath_remove_empty(root, path, &err) < 0)
+			return strdup(err.text);
+		beneath_prune_parents(root, path);
+	}
+	return NULL;
+}
+
+static void test_make_races_with_prune(void **state)
+{
+	_cleanup_close_ int root = open_root(*state);
+	pthread_t threads[4];
+	void *failure;
+
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_create(&threads[i], NULL, make_and_prune, &root);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+		pthread_join(threads[i], &failure);
+		if (failure)
+			fail_msg("%s", (char *)failure);
+	}
+	assert_int_equal(faccessat(root, "ns", F_OK, 0), -1);
+}
+
+/* Deeper than descriptors or PATH_MAX allow, with names of every kind. */
+static void test_remove_hostile_tree(void **state)
+{
+	static const char *const names[] = {
+		"0", "1", "new\nline", "\xff\xfe", ".ordinal", "-rf *", "...", " "};
+	const struct fixture *fixture = *state;
+	_cleanup_close_ int root = open_root(fixture);
+	_cleanup_close_ int dir = -1;
+
+	mkdirat(root, "volume", 0755);
+	dir = openat(root, "volume", O_RDONLY | O_DIRECTORY);
+	for (int level = 0; level < DEPTH; level++) {
+		int next;
+
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+			if (level % 100 == 0) {
+				mkdirat(dir, names[i], 0700);
+				assert_int_equal(symlinkat(fixture->dir, dir, "link"), i ? -1 : 0);
+			}
+		mkdirat(dir, names[(size_t)level % ARRAY_SIZE(names)], 0700);
+		next = openat(
+			dir, names[(size_t)level % ARRAY_SIZE(names)], O_RDONLY | O_DIRECTORY);
+		assert_true(next >= 0);
+		close(dir);
+		dir = next;
+	}
+	remove_tree(root, "volume");
+	assert_true(fixture_exists(fixture->root));
+	remove_tree(root, "volume");
+}
+
+static void test_remove_without_openat2(void **state)
+{
+	const struct fs_calls *kernel = fs_calls;
+	struct fs_calls old_kernel = *kernel;
+
+	old_kernel.openat2 = no_openat2;
+	fs_calls = &old_kernel;
+	test_remove_hostile_tree(state);
+	fs_calls = kernel;
+}
+
+static void test_remove_stops_at_mounts(void **state)
+{
+	const struct fixture *fixture = *state;
+	_cleanup_close_ int root = open_root(fixture);
+	const char *mount_point = fixture_path(fixture, "root/volume/a/b");
+	struct error err;
+
+	mkdir(fixture_path(fixture, "root/volume"), 0755);
+	mkdir(fixture_path(fixture, "root/volume/a"), 0755);
+	mkdir(mount_point, 0755);
+	assert_int_equal(mount("tmpfs", mount_point, "tmpfs", 0, "size=1m"), 0);
+	fixture_write_file(fixture_path(fixture, "root/volume/a/b/file"), "elsewhere");
+	assert_int_equal(beneath_remove_tree(root, "volume", &never, &err), -1);
+	assert_true(fixture_exists(fixture_path(fixture, "root/volume/a/b/file")));
+	umount(mount_point);
+	remove_tree(root, "volume");
+}
+
+static void test_remove_is_stopped(void **state)
+{
+	_cleanup_close_ int root = open_root(*state);
+	atomic_bool stop = true;
+	struct error err;
+
+	mkdirat(root, "volume", 0755);
+	mkdirat(root, "volume/a", 0755);
+	assert_int_equal(beneath_remove_tree(root, "volume", &stop, &err), -1);
+	assert_int_equal(err.errnum, ECANCELED);
+}
+
+struct writer {
+	int volume;
+	atomic_bool stop;
+};
+
+/* A pod that does all it can while its volume is removed: swaps directories for links to
+ * outside, moves trees about, adds files. */
+static void *write_hostile(void *argument)
+{
+	struct writer *writer = argument;
+
+	for (unsigned i = 0; !atomic_load(&writer->stop); i++) {
+		char a[16], b[16];
+
+		snprintf(a, sizeof(a), "%u", i % 7);
+		snprintf(b, sizeof(b), "%u", (i + 3) % 7);
+		mkdirat(writer->volume, a, 0755);
+		symlinkat("../../outside", writer->volume, b);
+		syscall(SYS_renameat2, writer->volume, a, writer->volume, b, RENAME_EXCHANGE);
+		if (i % 5 == 0)
+			unlinkat(writer->volume, b, 0);
+	}
+	return NULL;
+}
+
+static void test_hostile_writer(void **state)
+{
+	const struct fixture *fixture = *state;
+	_cleanup_close_ int root = open_root(fixture);
+	struct writer writer = {.stop = false};
+	struct error err;
+	pthread_t thread;
+
+	mkdir(fixture_path(fixture, "outside"), 0755);
+	fixture_write_file(fixture_path(fixture, "outside/file"), "precious");
+	mkdirat(root, "volume", 0755);
+	writer.volume = openat(root, "volume", O_RDONLY | O_DIRECTORY);
+	pthread_create(&thread, NULL, write_hostile, &writer);
+	/* Whether one attempt succeeds is the scheduler's; that nothing outside is touched, ours.
+	 */
+	for (int i = 0; i < 200; i++)
+		(void)beneath_remove_tree(root, "volume", &never, &err);
+	atomic_store(&writer.stop, true);
+	pthread_join(thread, NULL);
+	close(writer.volume);
+	remove_tree(root, "volume");
+	assert_true(fixture_exists(fixture_path(fixture, "outside/file")));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_scratch, fixture_done)
+	const struct CMUnitTest tests[] = {
+		TEST(test_check_path),
+		TEST(test_confinement),
+		TEST(test_make_and_prune),
+		TEST(test_make_races_with_prune),
+		TEST(test_remove_hostile_tree),
+		TEST(test_remove_without_openat2),
+		TEST(test_remove_stops_at_mounts),
+		TEST(test_remove_is_stopped),
+		TEST(test_hostile_writer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

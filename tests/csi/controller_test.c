@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "names.h"
+
+#define OF_SET                                                                                     \
+	"csi.storage.k8s.io/pvc/name=data-web-0", "csi.storage.k8s.io/pvc/namespace=shop",         \
+		"ordinal.dev/statefulset=web", "ordinal.dev/statefulset-uid=u-1",                  \
+		"ordinal.dev/template=data", "ordinal.dev/ordinal=0"
+#define MIB (1024 * 1024)
+
+static void test_identity(void **state)
+{
+	struct fixture *fixture = *state;
+	Csi__V1__GetPluginInfoRequest info_request = CSI__V1__GET_PLUGIN_INFO_REQUEST__INIT;
+	Csi__V1__ProbeRequest probe_request = CSI__V1__PROBE_REQUEST__INIT;
+	Csi__V1__GetPluginCapabilitiesRequest capabilities_request =
+		CSI__V1__GET_PLUGIN_CAPABILITIES_REQUEST__INIT;
+	Csi__V1__GetPluginInfoResponse *info = fixture_expect(fixture, "Identity/GetPluginInfo",
+		&info_request, &csi__v1__get_plugin_info_response__descriptor, ERROR_NONE, NULL);
+	Csi__V1__ProbeResponse *probe = fixture_expect(fixture, "Identity/Probe", &probe_request,
+		&csi__v1__probe_response__descriptor, ERROR_NONE, NULL);
+	Csi__V1__GetPluginCapabilitiesResponse *capabilities =
+		fixture_expect(fixture, "Identity/GetPluginCapabilities", &capabilities_request,
+			&csi__v1__get_plugin_capabilities_response__descriptor, ERROR_NONE, NULL);
+
+	assert_string_equal(info->name, "hostpath.ordinal.dev");
+	assert_string_equal(info->vendor_version, ORDINAL_VERSION);
+	assert_string_equal(info->manifest[0]->key, ORDINAL_MANIFEST_KEY);
+	assert_string_equal(info->manifest[0]->value, ORDINAL_MANIFEST_VALUE);
+	assert_true(probe->ready->value);
+	assert_int_equal(capabilities->n_capabilities, 2);
+	fixture_free(info);
+	fixture_free(probe);
+	fixture_free(capabilities);
+}
+
+static void test_refusals(void **state)
+{
+	static char long_name[130], long_value[4200];
+	static const struct {
+		struct create create;
+		enum error_kind kind;
+		const char *text;
+	} cases[] = {
+		{{.name = ""}, ERROR_INVALID, "name is missing"},
+		{{.name = long_name}, ERROR_INVALID, "name is longer than 128"},
+		{{.name = "a\nb"}, ERROR_INVALID, "control character"},
+		{{.name = "v", .no_capability = true}, ERROR_INVALID, "volume_capabilities"},
+		{{.name = "v", .block = true}, ERROR_INVALID, "volumeMode Filesystem"},
+		{{.name = "v", .shared = true}, ERROR_INVALID, "ReadWriteOnce"},
+		{{.name = "v", .required = -1}, ERROR_INVALID, "negative"},
+		{{.name = "v", .required = 2, .limit = 1}, ERROR_INVALID, "less than"},
+		{{.name = "v", .required = 65 * MIB}, ERROR_OUT_OF_RANGE, "whole file system"},
+		{{.name = "v", .required = INT64_MAX}, ERROR_OUT_OF_RANGE, "whole file system"},
+		{{.name = "v", .parameters = {"serverr=x"}}, ERROR_INVALID,
+			"\"serverr\" in the StorageClass; known are path, pathPattern"},
+		{{.name = "v", .parameters = {"path=/etc"}}, ERROR_INVALID, "--hostpath-root"},
+		{{.name = "v", .parameters = {"onDelete=archive"}}, ERROR_INVALID, "write delete"},
+		{{.name = "v", .parameters = {long_value}}, ERROR_INVALID, "larger than 4096"},
+	};
+
+	memset(long_name, 'n', sizeof(long_name) - 1);
+	memset(long_value, 'v', sizeof(long_value) - 1);
+	memcpy(long_value, "path=", 5);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_null(fixture_create(*state, &cases[i].create, cases[i].kind, cases[i].text));
+}
+
+static void test_create_of_a_set(void **state)
+{
+	struct fixture *fixture = *state;
+	struct create create = {"pvc-1", MIB, 0, {OF_SET, "mode=02750", "uid=1000", "gid=1001"},
+		false, false, false};
+	_cleanup_free_ char *id = fixture_create(fixture, &create, ERROR_NONE, NULL);
+	_cleanup_free_ char *again = fixture_create(fixture, &create, ERROR_NONE, NULL);
+	struct stat status;
+
+	assert_string_equal(id, again);
+	assert_true(strlen(id) <= VOLUME_ID_MAX);
+	assert_int_equal(stat(fixture_path(fixture, "root/shop/web/data-0"), &status), 0);
+	assert_int_equal(status.st_mode & 07777, 02750);
+	assert_int_equal(status.st_uid, 1000);
+	assert_int_equal(status.st_gid, 1001);
+
+	create.required = 2 * MIB;
+	fixture_create(fixture, &create, ERROR_ALREADY_EXISTS, "another size");
+	create.required = MIB;
+	create.parameters[6] = "mode=0700";
+	fixture_create(fixture, &create, ERROR_ALREADY_EXISTS, "another mode");
+	create.parameters[6] = "pathPattern=x/${pvc.metadata.name}";
+	fixture_create(fixture, &create, ERROR_ALREADY_EXISTS, "another path");
+}
+
+static void test_other_base(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[128];
+	struct create create = {.name = "pvc-1", .parameters = {path}};
+	struct create inside = {.name = "pvc-2", .parameters = {"pathPattern=fast/x"}};
+	_cleanup_free_ char *id = NULL;
+
+	snprintf(path, sizeof(path), "path=%s/fast", fixture->root);
+	id = fixture_create(fixture, &create, ERROR_NONE, NULL);
+	assert_true(fixture_exists(fixture_path(fixture, "root/fast/.ordinal/volumes")));
+	create.parameters[0] = NULL;
+	fixture_create(fixture, &create, ERROR_ALREADY_EXISTS, "parameter path");
+	fixture_create(fixture, &inside, ERROR_FAILED_PRECONDITION, "base of its own");
+	fixture_delete(fixture, id, ERROR_NONE, NULL);
+}
+
+static void test_base_inside_a_volume(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[128];
+	struct create outer = {.name = "pvc-1", .parameters = {"pathPattern=a/b"}};
+	struct create inner = {.name = "pvc-2", .parameters = {path}};
+
+	snprintf(path, sizeof(path), "path=%s/a/b/c", fixture->root);
+	free(fixture_create(fixture, &outer, ERROR_NONE, NULL));
+	fixture_create(fixture, &inner, ERROR_FAILED_PRECONDITION, "another volume's");
+	assert_false(fixture_exists(fixture_path(fixture, "root/a/b/c")));
+}
+
+static void test_overlapping_paths(void **state)
+{
+	static const struct {
+		const char *pattern;
+		enum error_kind kind;
+		const char *text;
+	} cases[] = {
+		{"pathPattern=a/b", ERROR_NONE, NULL},
+		{"pathPattern=a", ERROR_FAILED_PRECONDITION, "above or below a/b"},
+		{"pathPattern=a/b/c", ERROR_FAILED_PRECONDITION, "above or below a/b"},
+		{"pathPattern=a/b-c", ERROR_NONE, NULL},
+		{"pathPattern=a/bc", ERROR_NONE, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char name[16];
+		struct create create = {.name = name, .parameters = {cases[i].pattern}};
+
+		snprintf(name, sizeof(name), "pvc-%zu", i);
+		free(fixture_create(*state, &create, cases[i].kind, cases[i].text));
+	}
+}
+
+static void test_occupied(void **state)
+{
+	struct fixture *fixture = *state;
+	struct create first = {
+		"pvc-1", 0, 0, {OF_SET, "csi.storage.k8s.io/pv/name=pvc-1"}, false, false, false};
+	struct create second = {
+		"pvc-2", 0, 0, {OF_SET, "csi.storage.k8s.io/pv/name=pvc-2"}, false, false, false};
+	struct create third = {.name = "pvc-3", .parameters = {"pathPattern=old/data"}};
+
+	free(fixture_create(fixture, &first, ERROR_NONE, NULL));
+	free(fixture_create(fixture, &second, ERROR_NONE, NULL));
+	assert_true(fixture_exists(fixture_path(fixture, "root/shop/web/data-0@pvc-2")));
+
+	/* Data that are no volume's. */
+	mkdir(fixture_path(fixture, "root/old"), 0755);
+	mkdir(fixture_path(fixture, "root/old/data"), 0700);
+	fixture_write_file(fixture_path(fixture, "root/old/data/file"), "somebody's");
+	free(fixture_create(fixture, &third, ERROR_NONE, NULL));
+	assert_true(fixture_exists(fixture_path(fixture, "root/old/data/file")));
+}
+
+static void test_delete(void **state)
+{
+	struct fixture *fixture = *state;
+	struct create create = {"pvc-1", 0, 0, {OF_SET}, false, false, false};
+	_cleanup_free_ char *id = fixture_create(fixture, &create, ERROR_NONE, NULL);
+	_cleanup_free_ char *again = NULL;
+
+	fixture_write_file(fixture_path(fixture, "root/shop/web/data-0/file"), "x");
+	fixture_delete(fixture, id, ERROR_NONE, NULL);
+	assert_false(fixture_exists(fixture_path(fixture, "root/shop")));
+	fixture_delete(fixture, id, ERROR_NONE, NULL);
+	reclaim_wait(&fixture->driver.volumes.reclaim);
+	again = fixture_create(fixture, &create, ERROR_NONE, NULL);
+	assert_string_equal(id, again);
+	assert_false(fixture_exists(fixture_path(fixture, "root/shop/web/data-0/file")));
+
+	fixture_delete(fixture, "", ERROR_INVALID, "volume_id is missing");
+	fixture_delete(fixture, "no-such-volume", ERROR_NONE, NULL);
+	fixture_delete(fixture, "1:aaaaaaaaaaaaaaaaaaaaaa::/elsewhere", ERROR_FAILED_PRECONDITION,
+		"--hostpath-root");
+}
+
+static void test_delete_needs_the_base(void **state)
+{
+	struct fixture *fixture = *state;
+	char id[160];
+
+	snprintf(id, sizeof(id), "1:aaaaaaaaaaaaaaaaaaaaaa::%s/unmounted", fixture->root);
+	fixture_delete(fixture, id, ERROR_FAILED_PRECONDITION, "is its disk mounted?");
+	mkdir(fixture_path(fixture, "root/unmounted"), 0755);
+	fixture_delete(fixture, id, ERROR_FAILED_PRECONDITION, "is its disk mounted?");
+}
+
+static void test_one_writer(void **state)
+{
+	struct fixture *fixture = *state;
+	static struct driver other;
+	struct parameters parameters = {.mode = 0777, .uid = (uid_t)-1, .gid = (gid_t)-1};
+	struct volume_request request = {.name = "pvc-9", .parameters = &parameters};
+	struct create create = {.name = "pvc-1"};
+	struct volume volume;
+	struct error err;
+
+	free(fixture_create(fixture, &create, ERROR_NONE, NULL));
+	driver_start(&other, "hostpath.ordinal.dev", "node-1", &fixture->backend);
+	assert_int_equal(volumes_create(&other.volumes, &request, &volume, &err), -1);
+	assert_int_equal(err.kind, ERROR_UNAVAILABLE);
+	assert_non_null(strstr(err.text, "held by process"));
+	fixture_stop(fixture);
+	assert_int_equal(volumes_create(&other.volumes, &request, &volume, &err), 0);
+	volume_done(&volume);
+	driver_stop(&other);
+}
+
+static void test_topology(void **state)
+{
+	static const struct {
+		const char *key, *node;
+		enum error_kind kind;
+	} cases[] = {
+		{"topology.hostpath.ordinal.dev/node", "node-1", ERROR_NONE},
+		{"topology.hostpath.ordinal.dev/node", "node-2", ERROR_EXHAUSTED},
+		{"topology.kubernetes.io/zone", "node-1", ERROR_EXHAUSTED},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		Csi__V1__Topology__SegmentsEntry segment = CSI__V1__TOPOLOGY__SEGMENTS_ENTRY__INIT;
+		Csi__V1__Topology__SegmentsEntry *segments[] = {&segment};
+		Csi__V1__Topology topology = CSI__V1__TOPOLOGY__INIT;
+		Csi__V1__Topology *requisite[] = {&topology};
+		Csi__V1__TopologyRequirement wanted = CSI__V1__TOPOLOGY_REQUIREMENT__INIT;
+		Csi__V1__VolumeCapability__AccessMode mode =
+			CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
+		Csi__V1__VolumeCapability__MountVolume mount_volume =
+			CSI__V1__VOLUME_CAPABILITY__MOUNT_VOLUME__INIT;
+		Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
+		Csi__V1__VolumeCapability *capabilities[] = {&capability};
+		Csi__V1__CreateVolumeRequest request = CSI__V1__CREATE_VOLUME_REQUEST__INIT;
+
+		segment.key = (char *)cases[i].key;
+		segment.value = (char *)cases[i].node;
+		topology.segments = segments;
+		topology.n_segments = 1;
+		wanted.requisite = requisite;
+		wanted.n_requisite = 1;
+		mode.mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_WRITER;
+		capability.access_mode = &mode;
+		capability.access_type_case = CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_MOUNT;
+		capability.mount = &mount_volume;
+		request.name = (char *)"pvc-1";
+		request.volume_capabilities = capabilities;
+		request.n_volume_capabilities = 1;
+		request.accessibility_requirements = &wanted;
+		fixture_free(fixture_expect(*state, "Controller/CreateVolume", &request,
+			&csi__v1__create_volume_response__descriptor, cases[i].kind,
+			cases[i].kind ? "node-1" : NULL));
+	}
+}
+
+static void test_validate(void **state)
+{
+	struct fixture *fixture = *state;
+	struct create create = {.name = "pvc-1"};
+	_cleanup_free_ char *id = fixture_create(fixture, &create, ERROR_NONE, NULL);
+	Csi__V1__VolumeCapability__AccessMode mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
+	Csi__V1__VolumeCapability__MountVolume mount_volume =
+		CSI__V1__VOLUME_CAPABILITY__MOUNT_VOLUME__INIT;
+	Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
+	Csi__V1__VolumeCapability *capabilities[] = {&capability};
+	Csi__V1__ValidateVolumeCapabilitiesRequest request =
+		CSI__V1__VALIDATE_VOLUME_CAPABILITIES_REQUEST__INIT;
+	Csi__V1__ValidateVolumeCapabilitiesResponse *response;
+	const ProtobufCMessageDescriptor *type =
+		&csi__v1__validate_volume_capabilities_response__descriptor;
+	const char *method = "Controller/ValidateVolumeCapabilities";
+
+	fixture_expect(fixture, method, &request, type, ERROR_INVALID, "volume_id");
+	request.volume_id = id;
+	fixture_expect(fixture, method, &request, type, ERROR_INVALID, "volume_capabilities");
+	mode.mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_WRITER;
+	capability.access_mode = &mode;
+	capability.access_type_case = CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_MOUNT;
+	capability.mount = &mount_volume;
+	request.volume_capabilities = capabilities;
+	request.n_volume_capabilities = 1;
+	response = fixture_expect(fixture, method, &request, type, ERROR_NONE, NULL);
+	assert_non_null(response->confirmed);
+	assert_int_equal(response->confirmed->n_volume_capabilities, 1);
+	fixture_free(response);
+	mode.mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_MULTI_WRITER;
+	response = fixture_expect(fixture, method, &request, type, ERROR_NONE, NULL);
+	assert_null(response->confirmed);
+	assert_non_null(strstr(response->message, "ReadWriteOnce"));
+	fixture_free(response);
+	request.volume_id = (char *)"unknown";
+	fixture_expect(fixture, method, &request, type, ERROR_NOT_FOUND, "does not exist");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_driver, fixture_done)
+	const struct CMUnitTest tests[] = {
+		TEST(test_identity),
+		TEST(test_refusals),
+		TEST(test_create_of_a_set),
+		TEST(test_other_base),
+		TEST(test_base_inside_a_volume),
+		TEST(test_overlapping_paths),
+		TEST(test_occupied),
+		TEST(test_delete),
+		TEST(test_delete_needs_the_base),
+		TEST(test_one_writer),
+		TEST(test_topology),
+		TEST(test_validate),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+static const struct create plain = {.name = "pvc-1"};
+
+struct publish {
+	const char *id, *target;
+	const char *flags[4];
+	bool readonly, no_capability, reader, shared, block;
+};
+
+static void publish(struct fixture *fixture, const struct publish *publish, enum error_kind kind,
+	const char *text)
+{
+	Csi__V1__VolumeCapability__AccessMode mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
+	Csi__V1__VolumeCapability__MountVolume mount_volume =
+		CSI__V1__VOLUME_CAPABILITY__MOUNT_VOLUME__INIT;
+	Csi__V1__VolumeCapability__BlockVolume block =
+		CSI__V1__VOLUME_CAPABILITY__BLOCK_VOLUME__INIT;
+	Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
+	Csi__V1__NodePublishVolumeRequest request = CSI__V1__NODE_PUBLISH_VOLUME_REQUEST__INIT;
+
+	mode.mode = publish->reader
+			    ? CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_READER_ONLY
+			    : CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_WRITER;
+	if (publish->shared)
+		mode.mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_READER_ONLY;
+	while (mount_volume.n_mount_flags < 4 && publish->flags[mount_volume.n_mount_flags])
+		mount_volume.n_mount_flags++;
+	mount_volume.mount_flags = (char **)publish->flags;
+	capability.access_mode = &mode;
+	capability.access_type_case = publish->block
+					      ? CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_BLOCK
+					      : CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_MOUNT;
+	if (publish->block)
+		capability.block = &block;
+	else
+		capability.mount = &mount_volume;
+	request.volume_id = (char *)publish->id;
+	request.target_path = (char *)publish->target;
+	request.readonly = publish->readonly;
+	request.volume_capability = publish->no_capability ? NULL : &capability;
+	fixture_free(fixture_expect(fixture, "Node/NodePublishVolume", &request,
+		&csi__v1__node_publish_volume_response__descriptor, kind, text));
+}
+
+static void unpublish(struct fixture *fixture, const char *id, const char *target,
+	enum error_kind kind, const char *text)
+{
+	Csi__V1__NodeUnpublishVolumeRequest request = CSI__V1__NODE_UNPUBLISH_VOLUME_REQUEST__INIT;
+
+	request.volume_id = (char *)id;
+	request.target_path = (char *)target;
+	fixture_free(fixture_expect(fixture, "Node/NodeUnpublishVolume", &request,
+		&csi__v1__node_unpublish_volume_response__descriptor, kind, text));
+}
+
+/* The volume's own directory on the node. */
+static const char *data_path(struct fixture *fixture, const char *name)
+{
+	struct volume_hash hash;
+
+	volume_id_hash("pvc-1", &hash);
+	return fixture_path(fixture, "root/volumes/%s/%s", hash.text, name);
+}
+
+static void test_info(void **state)
+{
+	Csi__V1__NodeGetInfoRequest request = CSI__V1__NODE_GET_INFO_REQUEST__INIT;
+	Csi__V1__NodeGetInfoResponse *info = fixture_expect(*state, "Node/NodeGetInfo", &request,
+		&csi__v1__node_get_info_response__descriptor, ERROR_NONE, NULL);
+	Csi__V1__Topology__SegmentsEntry *segment = info->accessible_topology->segments[0];
+
+	assert_string_equal(info->node_id, "node-1");
+	assert_string_equal(segment->key, "topology.hostpath.ordinal.dev/node");
+	assert_string_equal(segment->value, "node-1");
+	fixture_free(info);
+}
+
+static void test_round_trip(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	const char *target = fixture_path(fixture, "target");
+	struct publish call = {.id = id, .target = target};
+
+	for (int i = 0; i < 3; i++)
+		publish(fixture, &call, ERROR_NONE, NULL);
+	fixture_write_file(fixture_path(fixture, "target/file"), "data");
+	assert_true(fixture_exists(data_path(fixture, "file")));
+	for (int i = 0; i < 3; i++) {
+		unpublish(fixture, id, target, ERROR_NONE, NULL);
+		assert_false(fixture_exists(target));
+	}
+	assert_true(fixture_exists(data_path(fixture, "file")));
+}
+
+static void test_flags(void **state)
+{
+	static const struct {
+		struct publish publish;
+		unsigned long flags;
+	} cases[] = {
+		{{.readonly = true}, ST_RDONLY},
+		{{.reader = true}, ST_RDONLY},
+		{{.flags = {"ro"}}, ST_RDONLY},
+		{{.flags = {"nosuid", "nodev", "noexec"}}, ST_NOSUID | ST_NODEV | ST_NOEXEC},
+		{{.flags = {"noatime", "rw"}}, ST_NOATIME},
+	};
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *target = fixture_path(fixture, "target");
+		struct publish call = cases[i].publish;
+		struct statvfs status;
+
+		call.id = id;
+		call.target = target;
+		publish(fixture, &call, ERROR_NONE, NULL);
+		publish(fixture, &call, ERROR_NONE, NULL);
+		assert_int_equal(statvfs(target, &status), 0);
+		assert_int_equal(status.f_flag & cases[i].flags, cases[i].flags);
+		/* The volume itself is as writable as before. */
+		fixture_write_file(data_path(fixture, "file"), "data");
+		unpublish(fixture, id, target, ERROR_NONE, NULL);
+	}
+}
+
+static void test_refusals(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	const char *target = fixture_path(fixture, "target");
+	const char *unknown = "1:aaaaaaaaaaaaaaaaaaaaaa::/nowhere";
+	const struct {
+		struct publish publish;
+		enum error_kind kind;
+		const char *text;
+	} cases[] = {
+		{{.id = "", .target = target}, ERROR_INVALID, "volume_id"},
+		{{.id = id, .target = ""}, ERROR_INVALID, "target_path"},
+		{{.id = id, .target = "relative/target"}, ERROR_INVALID, "absolute"},
+		{{.id = id, .target = "/tmp/../etc/x"}, ERROR_INVALID, ".."},
+		{{.id = id, .target = "/tmp/.."}, ERROR_INVALID, ".."},
+		{{.id = id, .target = "/"}, ERROR_INVALID, "last component"},
+		{{.id = id, .target = target, .no_capability = true}, ERROR_INVALID, "capability"},
+		{{.id = id, .target = target, .block = true}, ERROR_INVALID, "Filesystem"},
+		{{.id = id, .target = target, .shared = true}, ERROR_INVALID, "ReadWriteOnce"},
+		{{.id = id, .target = target, .flags = {"vers=4"}}, ERROR_INVALID, "known are ro"},
+		{{.id = "volume", .target = target}, ERROR_NOT_FOUND, "does not exist"},
+		{{.id = unknown, .target = target}, ERROR_FAILED_PRECONDITION, "--hostpath-root"},
+		{{.id = id, .target = fixture_path(fixture, "no/target")},
+			ERROR_FAILED_PRECONDITION, "caller has to make it"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		publish(fixture, &cases[i].publish, cases[i].kind, cases[i].text);
+	assert_false(fixture_exists(target));
+	unpublish(fixture, "", target, ERROR_INVALID, "volume_id");
+	unpublish(fixture, id, "", ERROR_INVALID, "target_path");
+	unpublish(fixture, id, fixture_path(fixture, "no/target"), ERROR_NONE, NULL);
+}
+
+static void test_readonly_on_a_writable_mount(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	struct publish call = {.id = id, .target = fixture_path(fixture, "target")};
+
+	publish(fixture, &call, ERROR_NONE, NULL);
+	call.readonly = true;
+	publish(fixture, &call, ERROR_ALREADY_EXISTS, "for writing");
+	unpublish(fixture, id, call.target, ERROR_NONE, NULL);
+}
+
+static void test_foreign_mount(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	struct publish call = {.id = id, .target = fixture_path(fixture, "target")};
+
+	assert_int_equal(mkdir(call.target, 0755), 0);
+	assert_int_equal(mount("tmpfs", call.target, "tmpfs", 0, "size=1m"), 0);
+	publish(fixture, &call, ERROR_FAILED_PRECONDITION, "something else is mounted");
+	umount(call.target);
+}
+
+/* Nothing but an empty directory is removed, and no symbolic link is followed. */
+static void test_unpublish_deletes_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *target = fixture_path(fixture, "target");
+	const char *link = fixture_path(fixture, "link");
+
+	mkdir(target, 0755);
+	fixture_write_file(fixture_path(fixture, "target/file"), "precious");
+	unpublish(fixture, "volume", target, ERROR_INTERNAL, "not empty");
+	assert_true(fixture_exists(fixture_path(fixture, "target/file")));
+	assert_int_equal(symlink(target, link), 0);
+	unpublish(fixture, "volume", link, ERROR_INTERNAL, NULL);
+	assert_true(fixture_exists(link));
+}
+
+static void test_missing_directory(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	struct publish call = {.id = id, .target = fixture_path(fixture, "target")};
+	struct publish deleted = call;
+
+	assert_int_equal(rmdir(data_path(fixture, "")), 0);
+	publish(fixture, &call, ERROR_NOT_FOUND, "is gone");
+	/* A link in its place leads nowhere. */
+	_cleanup_free_ char *place = strdup(data_path(fixture, ""));
+	place[strlen(place) - 1] = '\0';
+	assert_int_equal(symlink("/etc", place), 0);
+	publish(fixture, &call, ERROR_INTERNAL, NULL);
+	assert_false(fixture_exists(call.target));
+	fixture_delete(fixture, id, ERROR_NONE, NULL);
+	assert_true(fixture_exists("/etc/passwd"));
+	publish(fixture, &deleted, ERROR_NOT_FOUND, "does not exist");
+}
+
+static void *publish_and_unpublish(void *argument)
+{
+	const struct publish *call = argument;
+	struct fixture *fixture = *(struct fixture *const *)(call + 1);
+
+	publish(fixture, call, ERROR_NONE, NULL);
+	return NULL;
+}
+
+static void test_concurrent(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	struct {
+		struct publish call;
+		struct fixture *fixture;
+	} argument = {{.id = id, .target = fixture_path(fixture, "target")}, fixture};
+	pthread_t threads[16];
+
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_create(&threads[i], NULL, publish_and_unpublish, &argument);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	/* Exactly one mount: below it is the empty directory. */
+	assert_int_equal(umount(argument.call.target), 0);
+	assert_int_equal(rmdir(argument.call.target), 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_driver, fixture_done)
+	const struct CMUnitTest tests[] = {
+		TEST(test_info),
+		TEST(test_round_trip),
+		TEST(test_flags),
+		TEST(test_refusals),
+		TEST(test_readonly_on_a_writable_mount),
+		TEST(test_foreign_mount),
+		TEST(test_unpublish_deletes_nothing),
+		TEST(test_missing_directory),
+		TEST(test_concurrent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

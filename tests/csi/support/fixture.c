@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#define PARAMETERS_MAX 16
+#define KEY_MAX        8192
+
+int fixture_scratch(void **state)
+{
+	static bool own_namespace;
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	if (!own_namespace && (unshare(CLONE_NEWNS) < 0 ||
+				      mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)) {
+		perror("these tests mount things, which needs root");
+		return -1;
+	}
+	own_namespace = true;
+	strcpy(fixture->dir, "/tmp/ordinal-csi-test.XXXXXX");
+	assert_non_null(mkdtemp(fixture->dir));
+	assert_int_equal(mount("tmpfs", fixture->dir, "tmpfs", 0, "size=64m,mode=0755"), 0);
+	snprintf(fixture->root, sizeof(fixture->root), "%s/root", fixture->dir);
+	snprintf(fixture->socket, sizeof(fixture->socket), "%s/csi.sock", fixture->dir);
+	assert_int_equal(mkdir(fixture->root, 0755), 0);
+	fixture->roots.values[0] = fixture->root;
+	fixture->roots.count = 1;
+	fixture->backend = (struct backend){&backend_hostpath, &fixture->roots};
+	*state = fixture;
+	return 0;
+}
+
+void fixture_start(struct fixture *fixture)
+{
+	struct rpc_server_options options = {
+		.socket_path = fixture->socket,
+		.socket_mode = 0660,
+		.socket_gid = (gid_t)-1,
+		.services = fixture->services,
+		.workers = 8,
+	};
+	struct error err = {0};
+
+	driver_start(&fixture->driver, "hostpath.ordinal.dev", "node-1", &fixture->backend);
+	fixture->services[0] = (struct rpc_service){identity_methods, &fixture->driver};
+	fixture->services[1] = (struct rpc_service){controller_methods, &fixture->driver};
+	fixture->services[2] = (struct rpc_service){node_methods, &fixture->driver};
+	if (rpc_server_start(&options, &fixture->server, &err) < 0 ||
+		rpc_client_new(fixture->socket, &fixture->client, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+void fixture_stop(struct fixture *fixture)
+{
+	rpc_client_free(fixture->client);
+	rpc_server_stop(fixture->server, 1000);
+	driver_stop(&fixture->driver);
+	fixture->server = NULL;
+}
+
+int fixture_driver(void **state)
+{
+	if (fixture_scratch(state) < 0)
+		return -1;
+	fixture_start(*state);
+	return 0;
+}
+
+int fixture_done(void **state)
+{
+	struct fixture *fixture = *state;
+
+	if (fixture->server)
+		fixture_stop(fixture);
+	umount2(fixture->dir, MNT_DETACH);
+	rmdir(fixture->dir);
+	free(fixture);
+	return 0;
+}
+
+const char *fixture_path(const struct fixture *fixture, const char *format, ...)
+{
+	static char buffers[8][512];
+	static unsigned next;
+	char *buffer = buffers[next++ % ARRAY_SIZE(buffers)];
+	va_list args;
+	int length = snprintf(buffer, sizeof(buffers[0]), "%s/", fixture->dir);
+
+	va_start(args, format);
+	vsnprintf(buffer + length, sizeof(buffers[0]) - (size_t)length, format, args);
+	va_end(args);
+	return buffer;
+}
+
+void *fixture_call(struct fixture *fixture, const char *method, const void *request,
+	const ProtobufCMessageDescriptor *response, struct error *err)
+{
+	char path[128];
+	struct rpc_call call = {path, request, response, 30000, true};
+	ProtobufCMessage *answer = NULL;
+
+	snprintf(path, sizeof(path), "/csi.v1.%s", method);
+	return rpc_client_call(fixture->client, &call, &answer, err) == 0 ? answer : NULL;
+}
+
+void *fixture_expect(struct fixture *fixture, const char *method, const void *request,
+	const ProtobufCMessageDescriptor *response, enum error_kind kind, const char *text)
+{
+	struct error err = {0};
+	void *answer = fixture_call(fixture, method, request, response, &err);
+
+	if (err.kind != kind || (text && !strstr(err.text, text)))
+		fail_msg("%s: %s: \"%s\", but %s with \"%s\" is right", method,
+			error_kind_name(err.kind), err.text, error_kind_name(kind),
+			text ? text : "");
+	return answer;
+}
+
+void fixture_free(void *message)
+{
+	if (message)
+		protobuf_c_message_free_unpacked(message, NULL);
+}
+
+/* Fill ENTRIES from "key=value" texts; the keys are copied to KEYS. */
+static size_t fill_parameters(const char *const *texts,
+	Csi__V1__CreateVolumeRequest__ParametersEntry *entries,
+	Csi__V1__CreateVolumeRequest__ParametersEntry **pointers, char (*keys)[KEY_MAX])
+{
+	size_t count = 0;
+
+	for (; count < PARAMETERS_MAX && texts[count]; count++) {
+		snprintf(keys[count], sizeof(keys[count]), "%s", texts[count]);
+		csi__v1__create_volume_request__parameters_entry__init(&entries[count]);
+		entries[count].key = keys[count];
+		entries[count].value = strchr(keys[count], '=');
+		*entries[count].value++ = '\0';
+		pointers[count] = &entries[count];
+	}
+	return count;
+}
+
+char *fixture_create(struct fixture *fixture, const struct create *create, enum error_kind kind,
+	const char *text)
+{
+	static char keys[PARAMETERS_MAX][KEY_MAX];
+	Csi__V1__CreateVolumeRequest__ParametersEntry entries[PARAMETERS_MAX];
+	Csi__V1__CreateVolumeRequest__ParametersEntry *pointers[PARAMETERS_MAX];
+	Csi__V1__CapacityRange range = CSI__V1__CAPACITY_RANGE__INIT;
+	Csi__V1__VolumeCapability__AccessMode mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
+	Csi__V1__VolumeCapability__MountVolume mount_volume =
+		CSI__V1__VOLUME_CAPABILITY__MOUNT_VOLUME__INIT;
+	Csi__V1__VolumeCapability__BlockVolume block =
+		CSI__V1__VOLUME_CAPABILITY__BLOCK_VOLUME__INIT;
+	Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
+	Csi__V1__VolumeCapability *capabilities[] = {&capability};
+	Csi__V1__CreateVolumeRequest request = CSI__V1__CREATE_VOLUME_REQUEST__INIT;
+	Csi__V1__CreateVolumeResponse *response;
+	char *id = NULL;
+
+	range.required_bytes = create->required;
+	range.limit_bytes = create->limit;
+	mode.mode = create->shared
+			    ? CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_MULTI_WRITER
+			    : CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_WRITER;
+	capability.access_mode = &mode;
+	capability.access_type_case = create->block ? CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_BLOCK
+						    : CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_MOUNT;
+	if (create->block)
+		capability.block = &block;
+	else
+		capability.mount = &mount_volume;
+	request.name = (char *)create->name;
+	request.capacity_range = create->required || create->limit ? &range : NULL;
+	request.volume_capabilities = capabilities;
+	request.n_volume_capabilities = create->no_capability ? 0 : 1;
+	request.parameters = pointers;
+	request.n_parameters = fill_parameters(create->parameters, entries, pointers, keys);
+	response = fixture_expect(fixture, "Controller/CreateVolume", &request,
+		&csi__v1__create_volume_response__descriptor, kind, text);
+	if (response) {
+		assert_int_equal(response->volume->capacity_bytes, create->required);
+		assert_int_equal(response->volume->n_accessible_topology, 1);
+		id = strdup(response->volume->volume_id);
+	}
+	fixture_free(response);
+	return id;
+}
+
+void fixture_delete(struct fixture *fixture, const char *id, enum error_kind kind, const char *text)
+{
+	Csi__V1__DeleteVolumeRequest request = CSI__V1__DELETE_VOLUME_REQUEST__INIT;
+
+	request.volume_id = (char *)id;
+	fixture_free(fixture_expect(fixture, "Controller/DeleteVolume", &request,
+		&csi__v1__delete_volume_response__descriptor, kind, text));
+}
+
+void fixture_write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+bool fixture_exists(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) == 0;
+}
