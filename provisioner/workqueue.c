@@ -185,6 +185,10 @@ const char *workqueue_take(struct workqueue *queue)
 			queue->ready_tail = &queue->ready;
 		item->state = ITEM_PROCESSING;
 		item->dirty = false;
+		/* This worker may have been the one that waited for the next back-off to end: while
+		 * it is busy, another has to. */
+		if (queue->waiting)
+			pthread_cond_signal(&queue->changed);
 	}
 	pthread_mutex_unlock(&queue->lock);
 	return item ? item->key : NULL;
