@@ -69,6 +69,8 @@ static int open_target(int parent, const char *name, int *ret_fd, struct error *
 
 	if (fd < 0 && errno == ENOENT)
 		return error_set(err, ERROR_NOT_FOUND, "%s does not exist", name);
+	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
+		return error_set(err, ERROR_FAILED_PRECONDITION, "%s is not a directory", name);
 	if (fd < 0)
 		return error_set_errno(err, errno, "open %s", name);
 	*ret_fd = fd;

@@ -205,7 +205,7 @@ static void test_unpublish_deletes_nothing(void **state)
 	unpublish(fixture, "volume", target, ERROR_INTERNAL, "not empty");
 	assert_true(fixture_exists(fixture_path(fixture, "target/file")));
 	assert_int_equal(symlink(target, link), 0);
-	unpublish(fixture, "volume", link, ERROR_INTERNAL, NULL);
+	unpublish(fixture, "volume", link, ERROR_FAILED_PRECONDITION, "not a directory");
 	assert_true(fixture_exists(link));
 }
 
