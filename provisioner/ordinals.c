@@ -5,12 +5,15 @@
 
 #define ORDINAL_DIGITS_MAX 10
 
+/* How surely a set whose names fit owns the claim. */
+enum quality { FITS_NOT, FITS_BY_NAME, FITS_BY_LABELS, FITS_BY_OWNER };
+
 /* The sets that fit a claim, so far. */
 struct search {
 	const struct claim *claim;
-	size_t stem;  /* length of the claim's name up to the last dash */
-	int quality;  /* of the best fit; 0: none */
-	bool several; /* with that quality */
+	size_t stem;          /* length of the claim's name up to the last dash */
+	enum quality quality; /* of the best fit */
+	bool several;         /* with that quality */
 	struct place place;
 };
 
@@ -42,12 +45,11 @@ static bool labels_match(const struct string_map *wanted, const struct string_ma
 	return wanted->count > 0;
 }
 
-/* How surely a set whose names fit owns the claim. */
-static int fit_quality(const struct claim *claim, const struct stateful_set *set)
+static enum quality fit_quality(const struct claim *claim, const struct stateful_set *set)
 {
 	if (strings_contain(&claim->owner_uids, set->object.uid))
-		return 3;
-	return labels_match(&set->match_labels, &claim->labels) ? 2 : 1;
+		return FITS_BY_OWNER;
+	return labels_match(&set->match_labels, &claim->labels) ? FITS_BY_LABELS : FITS_BY_NAME;
 }
 
 /* The template with which SET makes the claim's name, or NULL. */
@@ -74,7 +76,7 @@ static void consider(void *context, const struct object *object)
 	struct search *search = context;
 	const struct claim *claim = search->claim;
 	const char *template;
-	int quality;
+	enum quality quality;
 
 	if (strcmp(object->namespace, claim->object.namespace))
 		return;
@@ -130,10 +132,14 @@ int ordinals_resolve(const struct claim *claim, struct store *sets, const struct
 	if (!find_ordinal(claim->object.name, &search.stem))
 		return 0;
 	store_each(sets, consider, &search);
-	if (!search.quality && consider_listed(&search, api, err) < 0)
-		return -1;
+	/* The name alone could be that of another set, which is not cached yet. */
+	if (search.quality <= FITS_BY_NAME) {
+		search = (struct search){.claim = claim, .stem = search.stem};
+		if (consider_listed(&search, api, err) < 0)
+			return -1;
+	}
 	/* Two sets that fit equally well: guessing could give one set the other's data. */
-	if (!search.quality || search.several)
+	if (search.quality == FITS_NOT || search.several)
 		return 0;
 	*ret_place = search.place;
 	*ret_found = true;

@@ -18,8 +18,9 @@ struct place {
 };
 
 /* The place of CLAIM by the sets in SETS; 0 also when it has none (*RET_FOUND is false). A name
- * that could be a set's claim and fits no set that is cached is looked up once by a consistent
- * list of the namespace: claims are often seen before their set. Fails only if that list fails. */
+ * that could be a set's claim, and that no cached set claims by its labels or as its owner, is
+ * looked up by a consistent list of the namespace: claims are often seen before their set. Fails
+ * only if that list fails. */
 int ordinals_resolve(const struct claim *claim, struct store *sets, const struct kube_api *api,
 	struct place *ret_place, bool *ret_found, struct error *err);
 
