@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "world.h"
+
+#include <string.h>
+
+#include "testing.h"
+
+static const struct api_step events_steps[] = {{.match = "*", .repeat = true}};
+
+static void note_call(struct world *world, char *call)
+{
+	if (world->call_count == WORLD_CALLS_MAX)
+		abort();
+	world->calls[world->call_count++] = call;
+}
+
+static void print_map(FILE *out, const char *title, const struct string_map *map)
+{
+	fprintf(out, " %s{", title);
+	for (size_t i = 0; map && i < map->count; i++)
+		fprintf(out, "%s%s=%s", i ? "," : "", map->items[i].key, map->items[i].value);
+	fputc('}', out);
+}
+
+static void print_strings(FILE *out, const char *title, const struct strings *list)
+{
+	fprintf(out, " %s[", title);
+	for (size_t i = 0; i < list->count; i++)
+		fprintf(out, "%s%s", i ? "," : "", list->items[i]);
+	fputc(']', out);
+}
+
+static void note_create(struct world *world, const struct csi_create_request *request)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	fprintf(out, "create %s %lld", request->name, (long long)request->required_bytes);
+	print_map(out, "parameters", request->parameters);
+	print_strings(out, "modes", request->access_modes);
+	print_strings(out, "options", request->mount_options);
+	if (*request->fs_type)
+		fprintf(out, " fs=%s", request->fs_type);
+	if (request->block)
+		fputs(" block", out);
+	if (request->topology)
+		print_map(out, "topology", request->topology);
+	fclose(out);
+	note_call(world, text);
+}
+
+static const struct driver_step *next_step(struct world *world)
+{
+	static const struct driver_step none = {
+		ERROR_UNAVAILABLE, "not in the script", 0, {0}, {0}};
+
+	return world->step < world->step_count ? &world->steps[world->step++] : &none;
+}
+
+static void fill_volume(const struct driver_step *step, struct csi_volume *volume)
+{
+	*volume =
+		(struct csi_volume){.handle = strdup(step->text), .capacity_bytes = step->capacity};
+	if (step->context[0])
+		string_map_add(&volume->context, step->context[0], step->context[1]);
+	if (!step->topology[0])
+		return;
+	volume->topologies.items = calloc(1, sizeof(*volume->topologies.items));
+	volume->topologies.count = 1;
+	string_map_add(&volume->topologies.items[0], step->topology[0], step->topology[1]);
+}
+
+static int create_volume(void *self, const struct csi_create_request *request,
+	struct csi_volume *ret_volume, struct error *err)
+{
+	const struct driver_step *step = next_step(self);
+
+	note_create(self, request);
+	if (step->kind)
+		return error_set(err, step->kind, "%s", step->text);
+	fill_volume(step, ret_volume);
+	return 0;
+}
+
+static int delete_volume(void *self, const char *handle, struct error *err)
+{
+	const struct driver_step *step = next_step(self);
+	char *call;
+
+	if (asprintf(&call, "delete %s", handle) < 0)
+		abort();
+	note_call(self, call);
+	return step->kind ? error_set(err, step->kind, "%s", step->text) : 0;
+}
+
+void world_init(struct world *world, const struct driver_step *driver, size_t driver_count,
+	const struct api_step *api, size_t api_count)
+{
+	struct controller *controller = &world->controller;
+	struct kube_api events;
+
+	*world = (struct world){.steps = driver, .step_count = driver_count};
+	fake_api_init(&world->api, api, api_count);
+	fake_api_init(&world->events, events_steps, ARRAY_SIZE(events_steps));
+	events = fake_api_table(&world->events);
+	*controller = (struct controller){
+		.api = fake_api_table(&world->api),
+		.driver = {create_volume, delete_volume, world, {.name = "d.example.com"}},
+		.events = event_recorder_new(&events, "tester"),
+		.claims = store_new(NULL, NULL),
+		.volumes = store_new(NULL, NULL),
+		.classes = store_new(NULL, NULL),
+		.sets = store_new(NULL, NULL),
+		.nodes = store_new(NULL, NULL),
+		.volume_name_prefix = "pvc",
+		.extra_create_metadata = true,
+	};
+}
+
+void world_done(struct world *world)
+{
+	struct controller *controller = &world->controller;
+
+	if (controller->events)
+		event_recorder_free(controller->events);
+	store_free(controller->claims);
+	store_free(controller->volumes);
+	store_free(controller->classes);
+	store_free(controller->sets);
+	store_free(controller->nodes);
+	fake_api_done(&world->api);
+	fake_api_done(&world->events);
+	for (size_t i = 0; i < world->call_count; i++)
+		free(world->calls[i]);
+}
+
+void world_set(struct store *store, const struct object_type *type, const char *text)
+{
+	_cleanup_object_ struct object *object = object_of(type, text);
+
+	store_set(store, object);
+}
+
+char *world_calls(const struct world *world)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	for (size_t i = 0; i < world->call_count; i++)
+		fprintf(out, "%s%s", i ? "; " : "", world->calls[i]);
+	fclose(out);
+	return text;
+}
+
+/* One event as it was sent, which is "METHOD path [type] {body}". */
+static void print_event(FILE *out, const char *seen)
+{
+	struct json_object *body = json_tokener_parse(strchr(seen, '{'));
+	const char *type = json_string(body, "type");
+
+	if (type)
+		fprintf(out, "%s %s: %s\n", type, json_string(body, "reason"),
+			json_string(body, "message"));
+	else
+		fprintf(out, "count %d\n",
+			json_object_get_int(json_member(body, "count", json_type_int)));
+	json_object_put(body);
+}
+
+char *world_events(struct world *world)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	event_recorder_free(take_ptr(world->controller.events));
+	for (size_t i = 0; i < world->events.seen_count; i++)
+		print_event(out, fake_api_seen(&world->events, i));
+	fclose(out);
+	return text;
+}

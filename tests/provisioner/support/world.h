@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All that the controllers work with, in memory: caches that a test fills, a scripted API server,
+ * a second one that takes the events, and a scripted driver.
+ */
+#ifndef ORDINAL_TESTS_WORLD_H
+#define ORDINAL_TESTS_WORLD_H
+
+#include "controller.h"
+#include "fake_api.h"
+
+/* One answer of the driver. */
+struct driver_step {
+	enum error_kind kind; /* the failure, or ERROR_NONE */
+	const char *text;     /* of the failure, or the volume's handle */
+	int64_t capacity;
+	const char *context[2];  /* a pair, or NULLs */
+	const char *topology[2]; /* of one accessible topology, or NULLs */
+};
+
+#define WORLD_CALLS_MAX 16
+
+struct world {
+	struct controller controller;
+	struct fake_api api, events;
+	const struct driver_step *steps;
+	size_t step_count, step;
+	char *calls[WORLD_CALLS_MAX]; /* "create NAME BYTES ...", "delete HANDLE" */
+	size_t call_count;
+};
+
+/* A world whose driver is called "d.example.com" and answers by STEPS, in their order; what comes
+ * after them is answered with UNAVAILABLE. DRIVER and API steps must outlive it. */
+void world_init(struct world *world, const struct driver_step *driver, size_t driver_count,
+	const struct api_step *api, size_t api_count);
+void world_done(struct world *world);
+
+/* Put what TEXT says (JSON with ' for ") into STORE. */
+void world_set(struct store *store, const struct object_type *type, const char *text);
+
+/* All calls to the driver so far, separated by "; ". Caller frees. */
+char *world_calls(const struct world *world);
+
+/* End the recorder, and return what it sent: "Warning Reason: message", a line each; "count N" for
+ * a repeat. Once; caller frees. */
+char *world_events(struct world *world);
+
+#endif
