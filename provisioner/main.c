@@ -135,8 +135,8 @@ static int find_driver(struct program *program, struct csi_client *client, struc
 		if (err->kind == ERROR_INVALID || err->kind == ERROR_UNIMPLEMENTED)
 			return -1;
 		if (tries % WAIT_LOG_EVERY == 0)
-			log_warn("waiting for the driver at %s: %s", program->options.csi_address,
-				err->text);
+			log_warn("waiting for the driver at %s, which does not answer: %s",
+				program->options.csi_address, err->text);
 		if (err->kind != ERROR_TIMEOUT)
 			sleep(1);
 	}

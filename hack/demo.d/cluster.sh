@@ -8,13 +8,12 @@ lab=$project/hack/lab
 export LAB_NAME=${LAB_NAME:-demo} LAB_SUBNET=${LAB_SUBNET:-172.30.78}
 lab_started=''
 
-kube() {
-  if [ "${CLUSTER:-lab}" = current ]; then
-    kubectl -n "$story_namespace" "$@"
-  else
-    "$lab" kubectl -n "$story_namespace" "$@"
-  fi
+# The cluster's kubectl, and the same in the namespace of the story.
+cluster_kubectl() {
+  if [ "${CLUSTER:-lab}" = current ]; then kubectl "$@"; else "$lab" kubectl "$@"; fi
 }
+
+kube() { cluster_kubectl -n "$story_namespace" "$@"; }
 
 cluster_up() {
   case ${CLUSTER:-lab} in
@@ -67,14 +66,16 @@ load_into_current() {
 # render FOLDER: its manifests, with the images that this cluster can have
 render() {
   if [ -n "${IMAGE:-}" ]; then
-    kube kustomize "$1" | sed "s,image: ordinal.dev/ordinal:.*,image: $IMAGE,; s,image: ordinal.dev/busybox:lab,image: ${BUSYBOX_IMAGE:-busybox:stable},"
+    cluster_kubectl kustomize "$1" | sed "s,image: ordinal.dev/ordinal:.*,image: $IMAGE,; s,image: ordinal.dev/busybox:lab,image: ${BUSYBOX_IMAGE:-busybox:stable},"
   else
-    kube kustomize "$1"
+    cluster_kubectl kustomize "$1"
   fi
 }
 
 install_ordinal() {
-  render "$project/deploy/host-path" | kube apply -f -
+  render "$project/deploy/host-path" | cluster_kubectl apply -f -
+  # A cluster that was there before may run an older build under the same name.
+  [ -n "$lab_started" ] || cluster_kubectl -n ordinal-system rollout restart daemonset/ordinal-hostpath
   wait_for 90 "driver and provisioner run on every node" \
     kube -n ordinal-system rollout status daemonset/ordinal-hostpath --timeout=1s
   wait_for 60 "the driver is registered with kubelet" driver_registered
@@ -85,7 +86,7 @@ driver_registered() {
 }
 
 uninstall_ordinal() {
-  render "$project/deploy/host-path" | kube delete --ignore-not-found --wait=false -f - >/dev/null
+  render "$project/deploy/host-path" | cluster_kubectl delete --ignore-not-found --wait=false -f - >/dev/null
 }
 
 # A pod that looks at the node's volumes from outside the driver, as an administrator would.
