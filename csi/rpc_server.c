@@ -6,6 +6,7 @@
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 #include <grpc/slice.h>
+#include <grpc/support/log.h>
 #include <grpc/support/time.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -371,6 +372,12 @@ static void *poll_queue(void *argument)
 	}
 }
 
+/* gRPC's own messages speak of file descriptors and of what strangers send. */
+static void log_core(gpr_log_func_args *message)
+{
+	log_debug("gRPC: %s", message->message);
+}
+
 static void create_core(struct rpc_server *server)
 {
 	grpc_arg args[] = {
@@ -381,6 +388,7 @@ static void create_core(struct rpc_server *server)
 	};
 	grpc_channel_args channel_args = {ARRAY_SIZE(args), args};
 
+	gpr_set_log_function(log_core);
 	grpc_init();
 	server->server = grpc_server_create(&channel_args, NULL);
 	server->queue = grpc_completion_queue_create_for_next(NULL);

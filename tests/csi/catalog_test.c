@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "place_index.h"
+
+static void test_places(void **state)
+{
+	static const char *const taken[] = {"a/b", "a/b-c", "a/bb", "c", "d/e/f", "a/b@x", "é/ü"};
+	static const struct {
+		const char *path, *found;
+	} cases[] = {
+		{"a/b", "a/b"},
+		{"a/b/x", "a/b"},
+		{"a/b/x/y", "a/b"},
+		{"a/b0", NULL},
+		{"a/b-", NULL},
+		{"a/b-c", "a/b-c"},
+		{"c/x", "c"},
+		{"cc", NULL},
+		{"d", "d/e/f"},
+		{"d/e", "d/e/f"},
+		{"d/e/g", NULL},
+		{"é", "é/ü"},
+		{"e", NULL},
+	};
+	struct place_index index = {0};
+	struct volume_hash hash = {"h"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+		place_index_add(&index, taken[i], &hash);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct place *place = place_index_find(&index, cases[i].path);
+
+		if (!place != !cases[i].found || (place && strcmp(place->path, cases[i].found)))
+			fail_msg("%s: %s", cases[i].path, place ? place->path : "nothing");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
+		place_index_remove(&index, taken[i]);
+		place_index_remove(&index, taken[i]);
+		assert_null(place_index_find(&index, taken[i]));
+	}
+	assert_int_equal(index.count, 0);
+	place_index_done(&index);
+}
+
+static void test_many_places(void **state)
+{
+	struct place_index index = {0};
+	struct volume_hash hash = {"h"};
+	char path[32];
+
+	(void)state;
+	for (int i = 0; i < 2000; i++) {
+		snprintf(path, sizeof(path), "ns/%d/x", i * 7919 % 2000);
+		assert_null(place_index_find(&index, path));
+		place_index_add(&index, path, &hash);
+	}
+	for (size_t i = 1; i < index.count; i++)
+		assert_true(strcmp(index.places[i - 1].path, index.places[i].path) < 0);
+	place_index_done(&index);
+}
+
+static void test_record(void **state)
+{
+	struct record record = {.state = RECORD_READY,
+		.capacity = INT64_MAX,
+		.mode = 0777,
+		.uid = -1,
+		.gid = 4294967294,
+		.name = (char *)"a \"name\"\\/ with €",
+		.place = (char *)"p",
+		.path = (char *)"p@x",
+		.template = (char *)"data"};
+	_cleanup_free_ char *text = record_encode(&record);
+	_cleanup_(record_freep) struct record *back = NULL;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(record_decode(text, strlen(text), &back, &err), 0);
+	assert_int_equal(back->state, RECORD_READY);
+	assert_true(back->capacity == INT64_MAX && back->gid == 4294967294 && back->uid == -1);
+	assert_string_equal(back->name, record.name);
+	assert_string_equal(back->path, "p@x");
+	assert_string_equal(back->template, "data");
+	assert_null(back->claim);
+}
+
+#define REST "\"place\":\"p\",\"path\":\"p\",\"mode\":511,\"uid\":-1,\"gid\":-1,"
+
+static void test_bad_records(void **state)
+{
+	static const char *const texts[] = {"", "null", "[]", "{}", "{\"version\":1",
+		"{\"version\":2,\"state\":\"ready\",\"name\":\"n\"," REST "\"capacity\":0}",
+		"{\"version\":1,\"state\":\"later\",\"name\":\"n\"," REST "\"capacity\":0}",
+		"{\"version\":1,\"state\":\"ready\",\"name\":1," REST "\"capacity\":0}",
+		"{\"version\":1,\"state\":\"ready\",\"name\":\"n\"," REST "\"capacity\":\"0\"}",
+		"{\"version\":1,\"state\":\"ready\"," REST "\"capacity\":0}",
+		"{\"version\":1,\"state\":\"ready\",\"name\":\"n\"," REST "\"capacity\":0} x"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct record *record;
+		struct error err;
+
+		if (record_decode(texts[i], strlen(texts[i]), &record, &err) == 0)
+			fail_msg("case %zu is taken", i);
+		assert_int_equal(err.kind, ERROR_INTERNAL);
+	}
+}
+
+static int open_root(struct fixture *fixture)
+{
+	return open(fixture->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void test_missing(void **state)
+{
+	_cleanup_close_ int root = open_root(*state);
+	struct catalog *catalog;
+	struct error err;
+
+	assert_int_equal(catalog_open(root, false, &catalog, &err), -1);
+	assert_int_equal(err.kind, ERROR_NOT_FOUND);
+}
+
+static void test_records_on_disk(void **state)
+{
+	_cleanup_close_ int root = open_root(*state);
+	struct record record = {.name = (char *)"n", .place = (char *)"p", .path = (char *)"p"};
+	struct volume_hash hash;
+	struct catalog *catalog;
+	struct record *read;
+	struct error err;
+
+	volume_id_hash("n", &hash);
+	assert_int_equal(catalog_open(root, true, &catalog, &err), 0);
+	assert_int_equal(catalog_trash(catalog), -1);
+	assert_int_equal(catalog_become_writer(catalog, &err), 0);
+	assert_int_equal(catalog_become_writer(catalog, &err), 0);
+	assert_true(catalog_trash(catalog) >= 0);
+	assert_int_equal(catalog_read(catalog, &hash, &read, &err), -1);
+	assert_int_equal(err.kind, ERROR_NOT_FOUND);
+	assert_int_equal(catalog_reserve(catalog, "p", &hash, &err), 0);
+	assert_int_equal(catalog_write(catalog, &hash, &record, &err), 0);
+	catalog_free(catalog);
+
+	/* Another process, later. */
+	assert_int_equal(catalog_open(root, false, &catalog, &err), 0);
+	assert_int_equal(catalog_become_writer(catalog, &err), 0);
+	assert_int_equal(catalog_read(catalog, &hash, &read, &err), 0);
+	record_free(read);
+	assert_int_equal(catalog_reserve(catalog, "p", &hash, &err), 0);
+	assert_int_equal(catalog_reserve(catalog, "p", &(struct volume_hash){"other"}, &err), -1);
+	assert_int_equal(err.kind, ERROR_ALREADY_EXISTS);
+	assert_int_equal(catalog_reserve(catalog, "p/q", &(struct volume_hash){"other"}, &err), -1);
+	assert_int_equal(err.kind, ERROR_FAILED_PRECONDITION);
+	assert_int_equal(catalog_remove(catalog, &hash, &err), 0);
+	assert_int_equal(catalog_remove(catalog, &hash, &err), 0);
+	catalog_free(catalog);
+}
+
+/* A record whose data are in the trash was being deleted when a crash came. */
+static void test_interrupted_deletion(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_close_ int root = open_root(fixture);
+	struct record record = {.name = (char *)"n", .place = (char *)"p", .path = (char *)"p"};
+	struct volume_hash hash;
+	struct catalog *catalog;
+	struct error err;
+
+	volume_id_hash("n", &hash);
+	assert_int_equal(catalog_open(root, true, &catalog, &err), 0);
+	assert_int_equal(catalog_write(catalog, &hash, &record, &err), 0);
+	assert_int_equal(
+		mkdir(fixture_path(fixture, "root/.ordinal/trash/%s", hash.text), 0755), 0);
+	assert_int_equal(catalog_become_writer(catalog, &err), 0);
+	assert_false(catalog_has_record(catalog, &hash));
+	assert_true(catalog_in_trash(catalog, &hash));
+	assert_int_equal(catalog_reserve(catalog, "p", &(struct volume_hash){"other"}, &err), 0);
+	catalog_free(catalog);
+}
+
+/* The lock is the open file's: it ends with the process, and holds against any other. */
+static void test_lock(void **state)
+{
+	_cleanup_close_ int root = open_root(*state);
+	struct catalog *catalog;
+	struct error err;
+	int status;
+	pid_t child;
+
+	assert_int_equal(catalog_open(root, true, &catalog, &err), 0);
+	assert_int_equal(catalog_become_writer(catalog, &err), 0);
+	child = fork();
+	if (child == 0) {
+		struct catalog *second;
+
+		if (catalog_open(root, false, &second, &err) < 0 ||
+			catalog_become_writer(second, &err) == 0)
+			_exit(1);
+		_exit(err.kind == ERROR_UNAVAILABLE && strstr(err.text, "held by process") ? 0 : 2);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	catalog_free(catalog);
+	assert_int_equal(catalog_open(root, false, &catalog, &err), 0);
+	assert_int_equal(catalog_become_writer(catalog, &err), 0);
+	catalog_free(catalog);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_scratch, fixture_done)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_many_places),
+		cmocka_unit_test(test_record),
+		cmocka_unit_test(test_bad_records),
+		TEST(test_missing),
+		TEST(test_records_on_disk),
+		TEST(test_interrupted_deletion),
+		TEST(test_lock),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

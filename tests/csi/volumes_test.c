@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A process that dies at any system call: the calls before it happened, those from it on did not.
+ * A new process must then be able to finish or undo the work.
+ */
+#include "fixture.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fs_calls.h"
+
+static const struct fs_calls *kernel;
+
+/* Calls that still succeed; -1: all of them. */
+static atomic_int calls_left = -1;
+static int error_then = EIO;
+
+/* Whether this call still happens. */
+static bool alive(void)
+{
+	if (calls_left < 0)
+		return true;
+	if (calls_left > 0) {
+		calls_left--;
+		return true;
+	}
+	errno = error_then;
+	return false;
+}
+
+static int dying_create(int dir, const char *name)
+{
+	return alive() ? kernel->create(dir, name) : -1;
+}
+
+static ssize_t dying_write(int fd, const void *bytes, size_t length)
+{
+	return alive() ? kernel->write(fd, bytes, length > 10 ? length / 2 : length) : -1;
+}
+
+static int dying_fsync(int fd)
+{
+	return alive() ? kernel->fsync(fd) : -1;
+}
+
+static int dying_mkdirat(int dir, const char *name, mode_t mode)
+{
+	return alive() ? kernel->mkdirat(dir, name, mode) : -1;
+}
+
+static int dying_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	return alive() ? kernel->renameat(from_dir, from, to_dir, to) : -1;
+}
+
+static int dying_unlinkat(int dir, const char *name, int flags)
+{
+	return alive() ? kernel->unlinkat(dir, name, flags) : -1;
+}
+
+static int dying_fchmod(int fd, mode_t mode)
+{
+	return alive() ? kernel->fchmod(fd, mode) : -1;
+}
+
+static int dying_fchown(int fd, uid_t uid, gid_t gid)
+{
+	return alive() ? kernel->fchown(fd, uid, gid) : -1;
+}
+
+static int setup(void **state)
+{
+	static struct fs_calls dying;
+
+	if (fixture_scratch(state) < 0)
+		return -1;
+	kernel = fs_calls;
+	dying = *kernel;
+	dying.create = dying_create;
+	dying.write = dying_write;
+	dying.fsync = dying_fsync;
+	dying.mkdirat = dying_mkdirat;
+	dying.renameat = dying_renameat;
+	dying.unlinkat = dying_unlinkat;
+	dying.fchmod = dying_fchmod;
+	dying.fchown = dying_fchown;
+	fs_calls = &dying;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	calls_left = -1;
+	fs_calls = kernel;
+	return fixture_done(state);
+}
+
+/* A process' volumes without the thread that empties the trash, so that each call's steps are
+ * those of the test alone. */
+static void start(struct fixture *fixture, struct volumes *volumes)
+{
+	volumes_start(volumes, &fixture->backend);
+	reclaim_wait(&volumes->reclaim);
+}
+
+static const struct parameters of_set = {
+	.mode = 0750,
+	.uid = 7,
+	.gid = 8,
+	.namespace = "shop",
+	.statefulset = "web",
+	.template = "data",
+	.ordinal = "0",
+	.pv = "pvc-1",
+};
+
+static int create(struct volumes *volumes, const char *name, struct volume *ret, struct error *err)
+{
+	struct volume_request request = {name, 4096, 0, &of_set};
+
+	return volumes_create(volumes, &request, ret, err);
+}
+
+static void check_ready(
+	struct fixture *fixture, struct volumes *volumes, const struct volume *volume)
+{
+	struct volume found;
+	struct stat status;
+	struct error err;
+
+	if (volumes_find(volumes, volume->id, &found, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(found.record->state, RECORD_READY);
+	assert_int_equal(stat(fixture_path(fixture, "root/%s", found.record->path), &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0750);
+	assert_int_equal(status.st_uid, 7);
+	volume_done(&found);
+}
+
+static void test_create_dies_anywhere(void **state)
+{
+	struct fixture *fixture = *state;
+	bool succeeded = false;
+
+	for (int point = 0; !succeeded; point++) {
+		struct volumes volumes;
+		struct volume volume = {0};
+		struct error err;
+
+		start(fixture, &volumes);
+		calls_left = point;
+		succeeded = create(&volumes, "pvc-1", &volume, &err) == 0;
+		calls_left = -1;
+		volume_done(&volume);
+		volumes_stop(&volumes);
+
+		volume = (struct volume){0};
+		start(fixture, &volumes);
+		if (create(&volumes, "pvc-1", &volume, &err) < 0)
+			fail_msg("after dying at call %d: %s", point, err.text);
+		/* Its own place: the traces of the first attempt are no other volume's. */
+		assert_string_equal(volume.record->path, "shop/web/data-0");
+		check_ready(fixture, &volumes, &volume);
+		assert_int_equal(volumes_delete(&volumes, volume.id, &err), 0);
+		volume_done(&volume);
+		reclaim_wait(&volumes.reclaim);
+		assert_false(fixture_exists(fixture_path(fixture, "root/shop")));
+		volumes_stop(&volumes);
+	}
+}
+
+/* The caller gives up after the crash and deletes instead. */
+static void test_create_dies_and_is_deleted(void **state)
+{
+	struct fixture *fixture = *state;
+	struct volume_id id = {0};
+	char text[VOLUME_ID_MAX + 1];
+	bool succeeded = false;
+
+	volume_id_hash("pvc-1", &id.hash);
+	strcpy(id.share, fixture->root);
+	assert_int_equal(volume_id_format(&id, text, NULL), 0);
+	for (int point = 0; !succeeded; point++) {
+		struct volumes volumes;
+		struct volume volume = {0};
+		struct error err;
+
+		start(fixture, &volumes);
+		calls_left = point;
+		succeeded = create(&volumes, "pvc-1", &volume, &err) == 0;
+		calls_left = -1;
+		volume_done(&volume);
+		volumes_stop(&volumes);
+
+		start(fixture, &volumes);
+		/* Without a catalog there never was a volume; then deleting may say so. */
+		if (volumes_delete(&volumes, text, &err) < 0)
+			assert_int_equal(err.kind, ERROR_FAILED_PRECONDITION);
+		reclaim_wait(&volumes.reclaim);
+		assert_int_equal(volumes_find(&volumes, text, &volume, &err), -1);
+		assert_false(fixture_exists(fixture_path(fixture, "root/shop/web/data-0")));
+		volumes_stop(&volumes);
+	}
+}
+
+static void test_delete_dies_anywhere(void **state)
+{
+	struct fixture *fixture = *state;
+	bool succeeded = false;
+
+	for (int point = 0; !succeeded; point++) {
+		char id[VOLUME_ID_MAX + 1];
+		struct volumes volumes;
+		struct volume volume;
+		struct error err;
+
+		start(fixture, &volumes);
+		assert_int_equal(create(&volumes, "pvc-1", &volume, &err), 0);
+		strcpy(id, volume.id);
+		volume_done(&volume);
+		fixture_write_file(fixture_path(fixture, "root/shop/web/data-0/file"), "x");
+		calls_left = point;
+		succeeded = volumes_delete(&volumes, id, &err) == 0;
+		calls_left = -1;
+		volumes_stop(&volumes);
+
+		start(fixture, &volumes);
+		if (volumes_delete(&volumes, id, &err) < 0)
+			fail_msg("after dying at call %d: %s", point, err.text);
+		reclaim_wait(&volumes.reclaim);
+		assert_int_equal(volumes_find(&volumes, id, &volume, &err), -1);
+		assert_int_equal(err.kind, ERROR_NOT_FOUND);
+		assert_false(fixture_exists(fixture_path(fixture, "root/shop/web/data-0")));
+		assert_int_equal(rmdir(fixture_path(fixture, "root/.ordinal/trash")), 0);
+		assert_int_equal(mkdir(fixture_path(fixture, "root/.ordinal/trash"), 0700), 0);
+		volumes_stop(&volumes);
+		/* Where the crash came before the parents were pruned they stay: empty, harmless.
+		 */
+		rmdir(fixture_path(fixture, "root/shop/web"));
+		rmdir(fixture_path(fixture, "root/shop"));
+	}
+}
+
+/* A full disk refuses new records, and must not keep anything from being deleted. */
+static void test_delete_on_a_full_disk(void **state)
+{
+	struct fixture *fixture = *state;
+	struct fs_calls full = *fs_calls;
+	struct volumes volumes;
+	struct volume volume, other;
+	struct error err;
+
+	error_then = ENOSPC;
+	start(fixture, &volumes);
+	assert_int_equal(create(&volumes, "pvc-1", &volume, &err), 0);
+	full.unlinkat = kernel->unlinkat;
+	full.renameat = kernel->renameat;
+	full.fsync = kernel->fsync;
+	fs_calls = &full;
+	calls_left = 0;
+	assert_int_equal(create(&volumes, "pvc-2", &other, &err), -1);
+	assert_int_equal(err.kind, ERROR_EXHAUSTED);
+	assert_int_equal(volumes_delete(&volumes, volume.id, &err), 0);
+	calls_left = -1;
+	error_then = EIO;
+	assert_int_equal(volumes_find(&volumes, volume.id, &other, &err), -1);
+	volume_done(&volume);
+	volumes_stop(&volumes);
+}
+
+/* Trash that cannot be removed keeps a volume of the same name from being made over it. */
+static void test_name_in_trash(void **state)
+{
+	struct fixture *fixture = *state;
+	struct volume_hash hash;
+	struct volumes volumes;
+	struct volume volume;
+	struct error err;
+	const char *trash;
+
+	start(fixture, &volumes);
+	assert_int_equal(create(&volumes, "pvc-2", &volume, &err), 0);
+	volume_done(&volume);
+	volume_id_hash("pvc-1", &hash);
+	trash = fixture_path(fixture, "root/.ordinal/trash/%s", hash.text);
+	assert_int_equal(mkdir(trash, 0700), 0);
+	assert_int_equal(create(&volumes, "pvc-1", &volume, &err), -1);
+	assert_int_equal(err.kind, ERROR_ABORTED);
+	reclaim_wake(&volumes.reclaim);
+	reclaim_wait(&volumes.reclaim);
+	assert_false(fixture_exists(trash));
+	assert_int_equal(create(&volumes, "pvc-1", &volume, &err), 0);
+	/* pvc-2 has the place. */
+	assert_string_equal(volume.record->path, "shop/web/data-0@pvc-1");
+	volume_done(&volume);
+	volumes_stop(&volumes);
+}
+
+/* A first attempt that never became ready does not bind later ones. */
+static void test_half_made_with_other_parameters(void **state)
+{
+	struct fixture *fixture = *state;
+	struct parameters elsewhere = of_set;
+	struct volume_request request = {"pvc-1", 4096, 0, &elsewhere};
+	struct volumes volumes;
+	struct volume volume;
+	struct error err;
+
+	start(fixture, &volumes);
+	assert_int_equal(create(&volumes, "pvc-0", &volume, &err), 0);
+	assert_int_equal(volumes_delete(&volumes, volume.id, &err), 0);
+	volume_done(&volume);
+	elsewhere.path_pattern = "x/${pv}";
+	calls_left = 12;
+	assert_int_equal(volumes_create(&volumes, &request, &volume, &err), -1);
+	calls_left = -1;
+	assert_int_equal(create(&volumes, "pvc-1", &volume, &err), 0);
+	assert_string_equal(volume.record->path, "shop/web/data-0");
+	assert_false(fixture_exists(fixture_path(fixture, "root/x")));
+	volume_done(&volume);
+	volumes_stop(&volumes);
+}
+
+static void test_damaged_record(void **state)
+{
+	struct fixture *fixture = *state;
+	struct volumes volumes;
+	struct volume volume;
+	struct error err;
+
+	start(fixture, &volumes);
+	assert_int_equal(create(&volumes, "pvc-1", &volume, &err), 0);
+	volume_done(&volume);
+	volumes_stop(&volumes);
+	fixture_write_file(
+		fixture_path(fixture, "root/.ordinal/volumes/aaaaaaaaaaaaaaaaaaaaaa.json"),
+		"{\"version\": 99}");
+	start(fixture, &volumes);
+	assert_int_equal(create(&volumes, "pvc-2", &volume, &err), -1);
+	assert_non_null(strstr(err.text, "aaaaaaaaaaaaaaaaaaaaaa.json"));
+	assert_non_null(strstr(err.text, "move it out"));
+	volumes_stop(&volumes);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_create_dies_anywhere),
+		TEST(test_create_dies_and_is_deleted),
+		TEST(test_delete_dies_anywhere),
+		TEST(test_delete_on_a_full_disk),
+		TEST(test_name_in_trash),
+		TEST(test_half_made_with_other_parameters),
+		TEST(test_damaged_record),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
