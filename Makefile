@@ -8,7 +8,7 @@
 #   make install    programs below $(DESTDIR)$(PREFIX)
 #   make format tidy clean
 #
-# What is missing on the machine is installed by hack/install-packages, as root.
+# V=1 prints the commands. What is missing on the machine is installed by hack/install-packages, as root.
 
 PREFIX   ?= /usr/local
 SANITIZE ?=
@@ -33,6 +33,8 @@ SHARED    := $(call objects,include) $(PROTO_SRC:.c=.o)
 PROGRAMS  := $(BUILD)/ordinal-provisioner $(BUILD)/ordinal-csi
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/include/*_test.c tests/provisioner/*_test.c \
              tests/csi/*_test.c))
+Q         := $(if $(V),,@)
+say        = @printf '  %-6s %s\n'
 SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[ch])
 SCRIPTS    = $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
 
@@ -46,35 +48,41 @@ build/.packages-%: hack/install-packages
 
 $(BUILD)/proto/%.pb-c.c $(BUILD)/proto/%.pb-c.h &: csi/proto/%.proto | build/.packages-build
 	@mkdir -p $(@D)
-	protoc-c -I/usr/include -Icsi/proto --c_out=$(BUILD)/proto $<
+	$(say) PROTOC $<
+	$(Q)protoc-c -I/usr/include -Icsi/proto --c_out=$(BUILD)/proto $<
 
 # protobuf-c ships no code for the well-known types that csi.proto uses.
 $(BUILD)/proto/google/protobuf/%.pb-c.c $(BUILD)/proto/google/protobuf/%.pb-c.h &: \
 		| build/.packages-build
 	@mkdir -p $(@D)
-	protoc-c -I/usr/include --c_out=$(BUILD)/proto google/protobuf/$*.proto
+	$(Q)protoc-c -I/usr/include --c_out=$(BUILD)/proto google/protobuf/$*.proto
 
 # Generated code is not ours to warn about.
 $(BUILD)/proto/%.o: WARNINGS =
 $(BUILD)/proto/%.o: $(BUILD)/proto/%.c | $(PROTO_SRC)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(say) CC $<
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.c | $(PROTO_SRC) build/.packages-build
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(say) CC $<
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/ordinal-provisioner: $(call objects,provisioner) $(SHARED)
 $(BUILD)/ordinal-csi: $(call objects,csi) $(SHARED)
 $(PROGRAMS):
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # A test links its module's whole program but main, and tests/PROGRAM/support/ where it has helpers.
 $(BUILD)/tests/include/%_test: $(BUILD)/tests/include/%_test.o $(SHARED)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 define test_rule
 $$(BUILD)/tests/$(1)/%_test: $$(BUILD)/tests/$(1)/%_test.o $$(call objects,tests/$(1)/support) \
 		$$(filter-out %/main.o,$$(call objects,$(1))) $$(SHARED)
-	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(LIBS) -lcmocka
+	$$(say) LD $$@
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(LIBS) -lcmocka
 $$(BUILD)/tests/$(1)/%.o: CPPFLAGS += -I$(1) -Itests/$(1)/support
 endef
 $(eval $(call test_rule,provisioner))

@@ -72,8 +72,14 @@ render() {
   fi
 }
 
+# apply_folder KUBECTL FOLDER: what the user does by kubectl apply -k
+apply_folder() {
+  printf '%s$ kubectl apply -k %s%s\n' "$bold" "$2" "$plain"
+  render "$project/$2" | "$1" apply -f -
+}
+
 install_ordinal() {
-  render "$project/deploy/host-path" | cluster_kubectl apply -f -
+  apply_folder cluster_kubectl deploy/host-path
   # A cluster that was there before may run an older build under the same name.
   [ -n "$lab_started" ] || cluster_kubectl -n ordinal-system rollout restart daemonset/ordinal-hostpath
   wait_for 90 "driver and provisioner run on every node" \
