@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provisioning.h"
+
+#include <string.h>
+
+#include "testing.h"
+#include "world.h"
+
+static const char web_0[] =
+	"{'metadata': {'name': 'data-web-0', 'namespace': 'shop', 'uid': 'u1',"
+	" 'resourceVersion': '77', 'labels': {'app': 'web'}},"
+	"'spec': {'storageClassName': 'fast', 'accessModes': ['ReadWriteOnce', 'ReadOnlyMany'],"
+	" 'resources': {'requests': {'storage': '1.5Gi'}}}}";
+static const char plain[] = "{'metadata': {'name': 'plain', 'namespace': 'shop', 'uid': 'u1',"
+			    " 'resourceVersion': '77'},"
+			    "'spec': {'storageClassName': 'fast', 'volumeMode': 'Block',"
+			    " 'resources': {'requests': {'storage': '1Gi'}}}}";
+static const char class_delete[] =
+	"{'metadata': {'name': 'fast', 'uid': 'c1'}, 'provisioner': 'd.example.com',"
+	"'parameters': {'server': 'nfs', 'csi.storage.k8s.io/fstype': 'xfs', 'share': '/x'},"
+	"'mountOptions': ['hard', 'noatime']}";
+static const char class_retain[] = "{'metadata': {'name': 'fast', 'uid': 'c1'},"
+				   "'provisioner': 'd.example.com', 'reclaimPolicy': 'Retain'}";
+static const char web_set[] = "{'metadata': {'name': 'web', 'namespace': 'shop', 'uid': 's1'},"
+			      "'spec': {'selector': {'matchLabels': {'app': 'web'}},"
+			      " 'volumeClaimTemplates': [{'metadata': {'name': 'data'}}]}}";
+
+/* A claim's provisioning, with what it borrows. */
+struct fixture {
+	struct world world;
+	struct claim *claim;
+	struct storage_class *class;
+	struct provisioning provisioning;
+	struct error err;
+};
+
+static int begin(struct fixture *fixture, const char *claim, const char *class,
+	const struct driver_step *steps, size_t count)
+{
+	world_init(&fixture->world, steps, count, NULL, 0);
+	world_set(fixture->world.controller.sets, &stateful_set_type, web_set);
+	fixture->world.controller.driver.info.ours = true;
+	fixture->claim = object_of(&claim_type, claim);
+	fixture->class = object_of(&storage_class_type, class);
+	fixture->err = (struct error){0};
+	return provisioning_init(&fixture->provisioning, &fixture->world.controller, fixture->claim,
+		fixture->class, &fixture->err);
+}
+
+static void end(struct fixture *fixture)
+{
+	provisioning_done(&fixture->provisioning);
+	object_unref(fixture->claim);
+	object_unref(fixture->class);
+	world_done(&fixture->world);
+}
+
+/* Create the volume, and check what the driver was asked and what the PV says of it. */
+static void check_volume(struct fixture *fixture, const char *call, const char *object)
+{
+	_cleanup_free_ char *calls = NULL;
+	struct json_object *made, *wanted = json_of(object);
+	struct csi_volume volume;
+
+	assert_int_equal(provisioning_create(
+				 &fixture->provisioning, &fixture->world.controller, &volume, NULL),
+		0);
+	calls = world_calls(&fixture->world);
+	assert_string_equal(calls, call);
+	made = provisioning_volume_object(
+		&fixture->provisioning, &fixture->world.controller, &volume);
+	if (!json_object_equal(made, wanted))
+		assert_string_equal(
+			json_object_to_json_string(made), json_object_to_json_string(wanted));
+	json_object_put(made);
+	json_object_put(wanted);
+	csi_volume_done(&volume);
+}
+
+static void test_volume_of_a_set(void **state)
+{
+	static const struct driver_step step = {
+		ERROR_NONE, "handle-1", 2LL << 30, {"share", "/x/web"}, {"host", "h1"}};
+	struct fixture fixture;
+
+	(void)state;
+	assert_int_equal(begin(&fixture, web_0, class_delete, &step, 1), 0);
+	check_volume(&fixture,
+		"create pvc-u1 1610612736 parameters{server=nfs,share=/x,"
+		"csi.storage.k8s.io/pvc/name=data-web-0,csi.storage.k8s.io/pvc/namespace=shop,"
+		"csi.storage.k8s.io/pv/name=pvc-u1,ordinal.dev/statefulset=web,"
+		"ordinal.dev/statefulset-uid=s1,ordinal.dev/template=data,ordinal.dev/ordinal=0}"
+		" modes[ReadWriteOnce,ReadOnlyMany] options[hard,noatime] fs=xfs",
+		"{'apiVersion': 'v1', 'kind': 'PersistentVolume', 'metadata': {'name': 'pvc-u1',"
+		" 'annotations': {'pv.kubernetes.io/provisioned-by': 'd.example.com',"
+		"  'ordinal.dev/statefulset': 'web', 'ordinal.dev/template': 'data',"
+		"  'ordinal.dev/ordinal': '0'},"
+		" 'labels': {'ordinal.dev/statefulset': 'web', 'ordinal.dev/template': 'data',"
+		"  'ordinal.dev/ordinal': '0'},"
+		" 'finalizers': ['external-provisioner.volume.kubernetes.io/finalizer']},"
+		"'spec': {'capacity': {'storage': '2Gi'},"
+		" 'accessModes': ['ReadWriteOnce', 'ReadOnlyMany'],"
+		" 'claimRef': {'apiVersion': 'v1', 'kind': 'PersistentVolumeClaim',"
+		"  'namespace': 'shop', 'name': 'data-web-0', 'uid': 'u1',"
+		"  'resourceVersion': '77'},"
+		" 'csi': {'driver': 'd.example.com', 'volumeHandle': 'handle-1',"
+		"  'volumeAttributes': {'share': '/x/web'}, 'fsType': 'xfs'},"
+		" 'persistentVolumeReclaimPolicy': 'Delete', 'storageClassName': 'fast',"
+		" 'volumeMode': 'Filesystem', 'mountOptions': ['hard', 'noatime'],"
+		" 'nodeAffinity': {'required': {'nodeSelectorTerms': [{'matchExpressions':"
+		"  [{'key': 'host', 'operator': 'In', 'values': ['h1']}]}]}}}}");
+	end(&fixture);
+}
+
+/* Retain: no finalizer. No capacity in the answer: what was asked for. */
+static void test_plain_volume(void **state)
+{
+	static const struct driver_step step = {ERROR_NONE, "handle-1", 0, {NULL}, {NULL}};
+	struct fixture fixture;
+
+	(void)state;
+	assert_int_equal(begin(&fixture, plain, class_retain, &step, 1), 0);
+	check_volume(&fixture,
+		"create pvc-u1 1073741824 parameters{csi.storage.k8s.io/pvc/name=plain,"
+		"csi.storage.k8s.io/pvc/namespace=shop,csi.storage.k8s.io/pv/name=pvc-u1}"
+		" modes[] options[] block",
+		"{'apiVersion': 'v1', 'kind': 'PersistentVolume', 'metadata': {'name': 'pvc-u1',"
+		" 'annotations': {'pv.kubernetes.io/provisioned-by': 'd.example.com'},"
+		" 'labels': {}, 'finalizers': []},"
+		"'spec': {'capacity': {'storage': '1Gi'}, 'accessModes': [],"
+		" 'claimRef': {'apiVersion': 'v1', 'kind': 'PersistentVolumeClaim',"
+		"  'namespace': 'shop', 'name': 'plain', 'uid': 'u1', 'resourceVersion': '77'},"
+		" 'csi': {'driver': 'd.example.com', 'volumeHandle': 'handle-1',"
+		"  'volumeAttributes': {}},"
+		" 'persistentVolumeReclaimPolicy': 'Retain', 'storageClassName': 'fast',"
+		" 'volumeMode': 'Block'}}");
+	end(&fixture);
+}
+
+static void check_parameters(struct fixture *fixture, const char *wanted)
+{
+	static const struct driver_step step = {ERROR_NONE, "h", 0, {NULL}, {NULL}};
+	_cleanup_free_ char *calls = NULL;
+	struct csi_volume volume;
+
+	fixture->world.steps = &step;
+	fixture->world.step_count = 1;
+	assert_int_equal(provisioning_create(
+				 &fixture->provisioning, &fixture->world.controller, &volume, NULL),
+		0);
+	csi_volume_done(&volume);
+	calls = world_calls(&fixture->world);
+	if (!strstr(calls, wanted))
+		assert_string_equal(calls, wanted);
+}
+
+/* Only our own driver is told of sets, and no driver of names that it was not to be told. */
+static void test_metadata(void **state)
+{
+	struct fixture fixture;
+	struct controller *controller = &fixture.world.controller;
+
+	(void)state;
+	begin(&fixture, web_0, class_retain, NULL, 0);
+	provisioning_done(&fixture.provisioning);
+	controller->driver.info.ours = false;
+	controller->extra_create_metadata = false;
+	controller->volume_name_prefix = "vol";
+	assert_int_equal(provisioning_init(&fixture.provisioning, controller, fixture.claim,
+				 fixture.class, NULL),
+		0);
+	check_parameters(&fixture, "create vol-u1 1610612736 parameters{} ");
+	end(&fixture);
+}
+
+/* Labels hold 63 characters, annotations hold more. */
+static void test_long_names(void **state)
+{
+	static const char name[] = "a234567890123456789012345678901234567890"
+				   "1234567890123456789012345678901234567890";
+	static const struct driver_step step = {ERROR_NONE, "h", 0, {NULL}, {NULL}};
+	struct json_object *object, *metadata;
+	struct csi_volume volume;
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, web_0, class_retain, &step, 1);
+	snprintf(fixture.provisioning.place.template, 254, "%s", name);
+	provisioning_create(&fixture.provisioning, &fixture.world.controller, &volume, NULL);
+	object = provisioning_volume_object(
+		&fixture.provisioning, &fixture.world.controller, &volume);
+	metadata = json_member(object, "metadata", json_type_object);
+	assert_null(json_string(
+		json_member(metadata, "labels", json_type_object), "ordinal.dev/template"));
+	assert_string_equal(json_string(json_member(metadata, "annotations", json_type_object),
+				    "ordinal.dev/template"),
+		name);
+	json_object_put(object);
+	csi_volume_done(&volume);
+	end(&fixture);
+}
+
+#define CLAIM_WITH(spec)                                                                           \
+	"{'metadata': {'name': 'plain', 'namespace': 'shop', 'uid': 'u1'}, 'spec': {" spec "}}"
+#define SIZE "'resources': {'requests': {'storage': '1Gi'}}"
+#define CLASS_WITH(parameter)                                                                      \
+	"{'metadata': {'name': 'fast', 'uid': 'c1'}, 'provisioner': 'd.example.com',"              \
+	"'parameters': {'server': 'nfs', '" parameter "': 'x'}}"
+
+static const struct {
+	const char *name, *claim, *class;
+	enum error_kind kind;
+	const char *says;
+} refused[] = {
+	{"selector", CLAIM_WITH(SIZE ", 'selector': {'matchLabels': {}}"), class_delete,
+		ERROR_INVALID, "remove spec.selector"},
+	{"snapshot", CLAIM_WITH(SIZE ", 'dataSource': {'kind': 'VolumeSnapshot', 'name': 's'}"),
+		class_delete, ERROR_INVALID, "data source VolumeSnapshot s"},
+	{"clone",
+		CLAIM_WITH(
+			SIZE ", 'dataSourceRef': {'kind': 'PersistentVolumeClaim', 'name': 'c'}"),
+		class_delete, ERROR_INVALID, "data source PersistentVolumeClaim c"},
+	{"no size", CLAIM_WITH(""), class_delete, ERROR_INVALID, "\"\" is not a size"},
+	{"negative", CLAIM_WITH("'resources': {'requests': {'storage': '-1'}}"), class_delete,
+		ERROR_INVALID, "\"-1\" is not a size"},
+	{"too large", CLAIM_WITH("'resources': {'requests': {'storage': '9Ei'}}"), class_delete,
+		ERROR_OUT_OF_RANGE, "9Ei"},
+	{"our own key", plain, CLASS_WITH("ordinal.dev/ordinal"), ERROR_INVALID,
+		"ordinal.dev/ordinal is not for classes"},
+	{"any key of ours", plain, CLASS_WITH("ordinal.dev/"), ERROR_INVALID, "is not for classes"},
+	{"the claim's name", plain, CLASS_WITH("csi.storage.k8s.io/pvc/name"), ERROR_INVALID,
+		"csi.storage.k8s.io/pvc/name is not known"},
+	{"secrets", plain, CLASS_WITH("csi.storage.k8s.io/provisioner-secret-name"), ERROR_INVALID,
+		"class fast: parameter csi.storage.k8s.io/provisioner-secret-name"},
+	{"a typing error", plain, CLASS_WITH("csi.storage.k8s.io/fsType"), ERROR_INVALID,
+		"csi.storage.k8s.io/fsType is not known"},
+};
+
+static void test_refuses(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		struct fixture fixture;
+
+		assert_case(refused[i].name,
+			begin(&fixture, refused[i].claim, refused[i].class, NULL, 0) == -1);
+		assert_case(refused[i].name, fixture.err.kind == refused[i].kind);
+		assert_case(refused[i].name, strstr(fixture.err.text, refused[i].says));
+		end(&fixture);
+	}
+}
+
+/* Less than was asked for: deleted again, and not a final answer. */
+static void test_too_small(void **state)
+{
+	static const struct driver_step steps[][2] = {
+		{{ERROR_NONE, "h1", 1, {NULL}, {NULL}}, {ERROR_NONE, NULL, 0, {NULL}, {NULL}}},
+		{{ERROR_NONE, "h1", (1 << 30) - 1, {"a", "b"}, {"c", "d"}},
+			{ERROR_INTERNAL, "no", 0, {NULL}, {NULL}}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		_cleanup_free_ char *calls = NULL;
+		struct csi_volume volume;
+		struct fixture fixture;
+
+		assert_int_equal(begin(&fixture, plain, class_retain, steps[i], 2), 0);
+		assert_int_equal(provisioning_create(&fixture.provisioning,
+					 &fixture.world.controller, &volume, &fixture.err),
+			-1);
+		assert_int_equal(fixture.err.kind, ERROR_ABORTED);
+		assert_non_null(strstr(fixture.err.text, "smaller than the 1Gi"));
+		calls = world_calls(&fixture.world);
+		assert_non_null(strstr(calls, "; delete h1"));
+		end(&fixture);
+	}
+}
+
+/* A repeated call must ask for exactly the same: the driver knows its volume again by that. */
+static void test_same_again(void **state)
+{
+	static const struct driver_step steps[] = {{ERROR_UNAVAILABLE, "away", 0, {NULL}, {NULL}},
+		{ERROR_UNAVAILABLE, "away", 0, {NULL}, {NULL}}};
+	struct csi_volume volume;
+	struct fixture fixture;
+
+	(void)state;
+	assert_int_equal(begin(&fixture, web_0, class_delete, steps, 2), 0);
+	provisioning_create(&fixture.provisioning, &fixture.world.controller, &volume, NULL);
+	provisioning_done(&fixture.provisioning);
+	provisioning_init(&fixture.provisioning, &fixture.world.controller, fixture.claim,
+		fixture.class, NULL);
+	provisioning_create(&fixture.provisioning, &fixture.world.controller, &volume, NULL);
+	assert_int_equal(fixture.world.call_count, 2);
+	assert_string_equal(fixture.world.calls[0], fixture.world.calls[1]);
+	end(&fixture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_volume_of_a_set),
+		cmocka_unit_test(test_plain_volume),
+		cmocka_unit_test(test_metadata),
+		cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_too_small),
+		cmocka_unit_test(test_same_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
