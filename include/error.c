@@ -83,6 +83,7 @@ int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 
 int error_set_errno(struct error *err, int errnum, const char *format, ...)
 {
+	const char *description = strerrordesc_np(errnum);
 	va_list args;
 	size_t length;
 
@@ -94,7 +95,10 @@ int error_set_errno(struct error *err, int errnum, const char *format, ...)
 	vsnprintf(err->text, sizeof(err->text), format, args);
 	va_end(args);
 	length = strlen(err->text);
-	snprintf(err->text + length, sizeof(err->text) - length, ": %s", strerrordesc_np(errnum));
+	if (description)
+		snprintf(err->text + length, sizeof(err->text) - length, ": %s", description);
+	else
+		snprintf(err->text + length, sizeof(err->text) - length, ": error %d", errnum);
 	return -1;
 }
 

@@ -121,7 +121,7 @@ static int parse_choice(const struct flag *flag, const char *text, int *ret, str
 	const char *at = flag->choices;
 	int index = 0;
 
-	for (; at; at = strchr(at, '|'), index++) {
+	for (; at && !strchr(text, '|'); at = strchr(at, '|'), index++) {
 		at += *at == '|';
 		if (!strncmp(at, text, strlen(text)) && strchr("|", at[strlen(text)])) {
 			*ret = index;

@@ -56,7 +56,7 @@ static void test_length(void **state)
 
 	(void)state;
 	volume_id_hash("pvc-1", &id.hash);
-	memset(id.share + 1, 'x', VOLUME_ID_MAX - strlen("1:::/") - VOLUME_HASH_LENGTH + 1);
+	memset(id.share + 1, 'x', VOLUME_ID_MAX - strlen("1:::/") - VOLUME_HASH_LENGTH);
 	assert_int_equal(volume_id_format(&id, text, &err), 0);
 	strcat(id.share, "x");
 	assert_int_equal(volume_id_format(&id, text, &err), -1);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <cmocka.h>
+#include <json-c/json.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+static int saved_stderr, log_pipe[2];
+
+static void capture(void)
+{
+	fflush(stderr);
+	saved_stderr = dup(STDERR_FILENO);
+	assert_int_equal(pipe(log_pipe), 0);
+	dup2(log_pipe[1], STDERR_FILENO);
+	close(log_pipe[1]);
+}
+
+/* End the capture; what was logged is in TEXT. */
+static void release(char *text, size_t size)
+{
+	size_t length = 0;
+	ssize_t got;
+
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	while ((got = read(log_pipe[0], text + length, size - length - 1)) > 0)
+		length += (size_t)got;
+	text[length] = '\0';
+	close(log_pipe[0]);
+}
+
+static void test_levels(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	log_init(LOG_LEVEL_WARN, LOG_FORMAT_TEXT);
+	capture();
+	log_debug("1");
+	log_info("2");
+	log_warn("3 %d", 3);
+	log_error("4");
+	release(text, sizeof(text));
+	assert_null(strstr(text, "info"));
+	assert_non_null(strstr(text, "Z warn  3 3\n"));
+	assert_non_null(strstr(text, "Z error 4\n"));
+}
+
+static void test_lines_stay_lines(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	capture();
+	log_info("a\nb\033[31m\"quoted\\\"");
+	release(text, sizeof(text));
+	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+	assert_non_null(strstr(text, "a\\u000ab\\u001b[31m\"quoted"));
+}
+
+static void test_json(void **state)
+{
+	const char *message = "tab\t \"quoted\" back\\slash \x01\x7f ü";
+	json_object *object, *value;
+	char text[4096];
+
+	(void)state;
+	log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	capture();
+	log_info("%s", message);
+	release(text, sizeof(text));
+	object = json_tokener_parse(text);
+	assert_non_null(object);
+	assert_true(json_object_object_get_ex(object, "msg", &value));
+	assert_string_equal(json_object_get_string(value), message);
+	assert_true(json_object_object_get_ex(object, "level", &value));
+	assert_string_equal(json_object_get_string(value), "info");
+	assert_true(json_object_object_get_ex(object, "time", &value));
+	assert_int_equal(json_object_get_string_len(value), strlen("2026-01-01T00:00:00.000Z"));
+	json_object_put(object);
+}
+
+/* Whatever comes in is one line of JSON, cut where it must be. */
+static void test_json_of_anything(void **state)
+{
+	static char message[8192];
+	static const char fills[] = {'x', '\n', '"', '\\', '\xff', '\xc3'};
+
+	(void)state;
+	log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	for (size_t i = 0; i < sizeof(fills); i++) {
+		json_object *object;
+		char text[8192];
+
+		memset(message, fills[i], sizeof(message) - 1);
+		capture();
+		log_info("%s", message);
+		release(text, sizeof(text));
+		object = json_tokener_parse(text);
+		if (!object)
+			fail_msg("not JSON: %s", text);
+		json_object_put(object);
+	}
+}
+
+static void *log_lines(void *argument)
+{
+	for (int i = 0; i < 50; i++)
+		log_info("%s", (const char *)argument);
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	pthread_t threads[4];
+	char text[65536];
+	int lines = 0;
+
+	(void)state;
+	log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+	capture();
+	for (size_t i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, log_lines, (void *)"a line of some length");
+	for (size_t i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	release(text, sizeof(text));
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++)
+		assert_string_equal(
+			line + strlen("2026-01-01T00:00:00.000Z info  "), "a line of some length");
+	assert_int_equal(lines, 200);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_lines_stay_lines),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_of_anything),
+		cmocka_unit_test(test_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
