@@ -70,7 +70,7 @@ static int check_size(const struct creation *creation, struct error *err)
 			err, errno, "ask for the size of %s", creation->base->location.share);
 	if ((uint64_t)creation->request->required / status.f_frsize > status.f_blocks)
 		return error_set(err, ERROR_OUT_OF_RANGE,
-			"%lld bytes are asked for, and the whole file system of %s has only %llu",
+			"%lld bytes are asked for, and the whole file system of %s has only %llu: ask for less",
 			(long long)creation->request->required, creation->base->location.share,
 			(unsigned long long)status.f_blocks * status.f_frsize);
 	return 0;
