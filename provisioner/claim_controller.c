@@ -130,6 +130,17 @@ static bool is_populated_by_others(const struct claim *claim)
 	       strcmp(claim->data_source_kind, "PersistentVolumeClaim");
 }
 
+/* A claim that is bound to the volume that we made for it shows that there is a PersistentVolume,
+ * even if the answer to its creation was lost. */
+static void settle_bound(struct claim_controller *claims, const struct claim *claim)
+{
+	char name[VOLUME_NAME_MAX];
+
+	provisioning_volume_name(claims->controller, claim, name);
+	if (!strcmp(claim->volume_name, name))
+		settle(claims, claim->object.uid);
+}
+
 /* The rules, in order. On true *RET_CLASS is the caller's. */
 static int should_provision(struct claim_controller *claims, const struct claim *claim,
 	bool *ret_should, struct storage_class **ret_class, struct error *err)
@@ -138,6 +149,7 @@ static int should_provision(struct claim_controller *claims, const struct claim 
 	_cleanup_object_ struct storage_class *class = NULL;
 
 	*ret_should = false;
+	settle_bound(claims, claim);
 	if (*claim->volume_name || strcmp(claim->provisioner, controller->driver.info.name))
 		return 0;
 	if (claim->object.deleting && !is_unsettled(claims, claim->object.uid))
@@ -264,18 +276,20 @@ static int provision(struct claim_controller *claims, const struct claim *claim,
 	const struct controller *controller = claims->controller;
 	_cleanup_object_ struct volume *existing = NULL;
 	struct provisioning provisioning;
+	char name[VOLUME_NAME_MAX];
 	int result;
 
+	/* First of all: with a volume there is nothing to complain about, or to reschedule. */
+	provisioning_volume_name(controller, claim, name);
+	existing = store_get(controller->volumes, name);
+	if (existing) {
+		settle(claims, claim->object.uid);
+		return 0;
+	}
 	if (provisioning_init(&provisioning, controller, claim, class, err) < 0) {
 		result = fail(controller, &provisioning, err->kind == ERROR_NOT_FOUND, err);
 		provisioning_done(&provisioning);
 		return result;
-	}
-	existing = store_get(controller->volumes, provisioning.volume_name);
-	if (existing) {
-		settle(claims, claim->object.uid);
-		provisioning_done(&provisioning);
-		return 0;
 	}
 	event_record(controller->events, &claim->object, EVENT_NORMAL, "Provisioning",
 		"External provisioner is provisioning volume for claim \"%s/%s\"",

@@ -74,12 +74,17 @@ static void add_metadata(struct provisioning *provisioning, const struct control
 	string_map_add(parameters, ORDINAL_KEY_ORDINAL, place->ordinal);
 }
 
+void provisioning_volume_name(const struct controller *controller, const struct claim *claim,
+	char out[static VOLUME_NAME_MAX])
+{
+	snprintf(out, VOLUME_NAME_MAX, "%s-%s", controller->volume_name_prefix, claim->object.uid);
+}
+
 int provisioning_init(struct provisioning *provisioning, const struct controller *controller,
 	const struct claim *claim, const struct storage_class *class, struct error *err)
 {
 	*provisioning = (struct provisioning){.claim = claim, .class = class, .fs_type = ""};
-	snprintf(provisioning->volume_name, sizeof(provisioning->volume_name), "%s-%s",
-		controller->volume_name_prefix, claim->object.uid);
+	provisioning_volume_name(controller, claim, provisioning->volume_name);
 	if (check_claim(claim, err) < 0 ||
 		quantity_parse(claim->requested, &provisioning->required_bytes, err) < 0 ||
 		add_class_parameters(provisioning, err) < 0)

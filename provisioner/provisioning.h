@@ -10,10 +10,12 @@
 #include "controller.h"
 #include "ordinals.h"
 
+#define VOLUME_NAME_MAX 254 /* a DNS name and its NUL */
+
 struct provisioning {
 	const struct claim *claim;
 	const struct storage_class *class;
-	char volume_name[254];
+	char volume_name[VOLUME_NAME_MAX];
 	int64_t required_bytes;
 	const char *fs_type; /* borrowed from the class; "" where it does not say */
 	struct string_map parameters;
@@ -22,6 +24,10 @@ struct provisioning {
 	struct place place;
 	bool has_place;
 };
+
+/* The name of CLAIM's volume, for the driver and as a PersistentVolume. */
+void provisioning_volume_name(const struct controller *controller, const struct claim *claim,
+	char out[static VOLUME_NAME_MAX]);
 
 /* Work out what to ask for. CLAIM and CLASS are borrowed until provisioning_done(), which is due
  * also after a failure. ERROR_INVALID, ERROR_OUT_OF_RANGE and ERROR_FAILED_PRECONDITION say what
