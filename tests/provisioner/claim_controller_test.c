@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "claim_controller.h"
+
+#include <string.h>
+
+#include "testing.h"
+#include "world.h"
+
+#define OURS "'volume.kubernetes.io/storage-provisioner': 'd.example.com'"
+#define NODE "'volume.kubernetes.io/selected-node': 'node-1'"
+#define SIZE "'storageClassName': 'fast', 'resources': {'requests': {'storage': '1Gi'}}"
+#define CLAIM(annotations, more, spec)                                                             \
+	"{'metadata': {'name': 'c', 'namespace': 'shop', 'uid': 'u1', 'resourceVersion': '5',"     \
+	" 'annotations': {" annotations "}" more "}, 'spec': {" spec "}}"
+#define PLAIN CLAIM(OURS, "", SIZE)
+#define CLASS(more)                                                                                \
+	"{'metadata': {'name': 'fast', 'uid': 'c1'}, 'provisioner': 'd.example.com'" more "}"
+
+#define POST_PV   "POST /api/v1/persistentvolumes"
+#define GET_PV    "GET /api/v1/persistentvolumes/pvc-u1"
+#define PATCH_PVC "PATCH /api/v1/namespaces/shop/persistentvolumeclaims/c"
+
+#define PROVISIONING                                                                               \
+	"Normal Provisioning: External provisioner is provisioning volume for claim \"shop/c\"\n"
+#define SUCCEEDED "Normal ProvisioningSucceeded: Successfully provisioned volume pvc-u1\n"
+#define FAILED(why)                                                                                \
+	"Warning ProvisioningFailed: failed to provision volume with StorageClass "                \
+	"\"fast\": " why "\n"
+
+static const struct driver_step made = {ERROR_NONE, "h1", 1LL << 30, {NULL}, {NULL}};
+
+/* A world with one claim and one class, and a controller in it. */
+struct fixture {
+	struct world world;
+	struct claim_controller *claims;
+	struct error err;
+};
+
+static void begin(struct fixture *fixture, const char *claim, const char *class,
+	const struct driver_step *driver, size_t driver_count, const struct api_step *api,
+	size_t api_count)
+{
+	world_init(&fixture->world, driver, driver_count, api, api_count);
+	if (claim)
+		world_set(fixture->world.controller.claims, &claim_type, claim);
+	if (class)
+		world_set(fixture->world.controller.classes, &storage_class_type, class);
+	fixture->claims = claim_controller_new(&fixture->world.controller);
+}
+
+static int sync_claim(struct fixture *fixture)
+{
+	fixture->err = (struct error){0};
+	return claim_controller_sync(fixture->claims, "u1", &fixture->err);
+}
+
+static void end(struct fixture *fixture)
+{
+	claim_controller_free(fixture->claims);
+	world_done(&fixture->world);
+}
+
+/* Whether the driver may have been asked for a volume: every rule of PEERS 2.2, and ours. */
+static const struct {
+	const char *name, *claim, *class;
+	bool should;
+	const char *says; /* of the error, if there is one */
+} rules[] = {
+	{"ours", PLAIN, CLASS(""), true, NULL},
+	{"old annotation",
+		CLAIM("'volume.beta.kubernetes.io/storage-provisioner': 'd.example.com'", "", SIZE),
+		CLASS(""), true, NULL},
+	{"new annotation before old",
+		CLAIM("'volume.kubernetes.io/storage-provisioner': 'other', "
+		      "'volume.beta.kubernetes.io/storage-provisioner': 'd.example.com'",
+			"", SIZE),
+		CLASS(""), false, NULL},
+	{"legacy class annotation",
+		CLAIM(OURS ", 'volume.beta.kubernetes.io/storage-class': 'fast'", "",
+			"'storageClassName': 'other', 'resources': {'requests': {'storage': '1'}}"),
+		CLASS(""), true, NULL},
+	{"bound already", CLAIM(OURS, "", SIZE ", 'volumeName': 'pv'"), CLASS(""), false, NULL},
+	{"no annotation", CLAIM("", "", SIZE), CLASS(""), false, NULL},
+	{"another's", CLAIM("'volume.kubernetes.io/storage-provisioner': 'other'", "", SIZE),
+		CLASS(""), false, NULL},
+	{"going away", CLAIM(OURS, ", 'deletionTimestamp': '2026-01-01T00:00:00Z'", SIZE),
+		CLASS(""), false, NULL},
+	{"no such class", PLAIN, NULL, false,
+		"claim shop/c: storage class \"fast\" does not exist"},
+	{"class of another", PLAIN,
+		"{'metadata': {'name': 'fast', 'uid': 'c1'}, 'provisioner': 'other'}", false, NULL},
+	{"waits, no node", PLAIN, CLASS(", 'volumeBindingMode': 'WaitForFirstConsumer'"), false,
+		NULL},
+	{"waits, empty node", CLAIM(OURS ", 'volume.kubernetes.io/selected-node': ''", "", SIZE),
+		CLASS(", 'volumeBindingMode': 'WaitForFirstConsumer'"), false, NULL},
+	{"waits, node selected", CLAIM(OURS ", " NODE, "", SIZE),
+		CLASS(", 'volumeBindingMode': 'WaitForFirstConsumer'"), true, NULL},
+	{"immediate", PLAIN, CLASS(", 'volumeBindingMode': 'Immediate'"), true, NULL},
+	{"block", CLAIM(OURS, "", SIZE ", 'volumeMode': 'Block'"), CLASS(""), true, NULL},
+	{"populator", CLAIM(OURS, "", SIZE ", 'dataSourceRef': {'kind': 'Backup', 'name': 'b'}"),
+		CLASS(""), false, NULL},
+	{"selector", CLAIM(OURS, "", SIZE ", 'selector': {}"), CLASS(""), false,
+		"claim shop/c: claim Selector is not supported"},
+	{"snapshot",
+		CLAIM(OURS, "", SIZE ", 'dataSource': {'kind': 'VolumeSnapshot', 'name': 's'}"),
+		CLASS(""), false, "data source VolumeSnapshot s is not supported"},
+	{"no size", CLAIM(OURS, "", "'storageClassName': 'fast'"), CLASS(""), false,
+		"is not a size"},
+	{"not there", NULL, CLASS(""), false, NULL},
+};
+
+static void test_rules(void **state)
+{
+	static const struct api_step api[] = {{POST_PV, ERROR_NONE, "{}", false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+		struct fixture fixture;
+		int result;
+
+		begin(&fixture, rules[i].claim, rules[i].class, &made, 1, api, 1);
+		result = sync_claim(&fixture);
+		assert_case(rules[i].name, result == (rules[i].says ? -1 : 0));
+		assert_case(rules[i].name, fixture.world.call_count == rules[i].should);
+		assert_case(rules[i].name, fake_api_count(&fixture.world.api) == rules[i].should);
+		if (rules[i].says)
+			assert_case(rules[i].name, strstr(fixture.err.text, rules[i].says));
+		end(&fixture);
+	}
+}
+
+static void test_success(void **state)
+{
+	static const struct api_step api[] = {{POST_PV, ERROR_NONE, "{}", false}};
+	_cleanup_free_ char *events = NULL;
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, PLAIN, CLASS(""), &made, 1, api, 1);
+	assert_int_equal(sync_claim(&fixture), 0);
+	events = world_events(&fixture.world);
+	assert_string_equal(events, PROVISIONING SUCCEEDED);
+	assert_non_null(strstr(fake_api_seen(&fixture.world.api, 0),
+		POST_PV " {\"apiVersion\":\"v1\",\"kind\":\"PersistentVolume\",\"metadata\":"
+			"{\"name\":\"pvc-u1\""));
+	end(&fixture);
+}
+
+static void test_populator_is_told(void **state)
+{
+	_cleanup_free_ char *events = NULL;
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, CLAIM(OURS, "", SIZE ", 'dataSourceRef': {'kind': 'Backup', 'name': 'b'}"),
+		CLASS(""), NULL, 0, NULL, 0);
+	assert_int_equal(sync_claim(&fixture), 0);
+	events = world_events(&fixture.world);
+	assert_string_equal(events, "Normal Provisioning: Assuming an external populator will "
+				    "provision the volume\n");
+	end(&fixture);
+}
+
+/* A volume that is there already: nothing is asked, and nothing is complained about. */
+static void test_volume_in_cache(void **state)
+{
+	static const char *const claims[] = {PLAIN, CLAIM(OURS, "", SIZE ", 'selector': {}"),
+		CLAIM(OURS, "", "'storageClassName': 'fast'")};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(claims); i++) {
+		_cleanup_free_ char *events = NULL;
+		struct fixture fixture;
+
+		begin(&fixture, claims[i], CLASS(""), NULL, 0, NULL, 0);
+		world_set(fixture.world.controller.volumes, &volume_type,
+			"{'metadata': {'name': 'pvc-u1', 'uid': 'v1'}}");
+		assert_int_equal(sync_claim(&fixture), 0);
+		assert_int_equal(fixture.world.call_count, 0);
+		events = world_events(&fixture.world);
+		assert_string_equal(events, "");
+		end(&fixture);
+	}
+}
+
+/* PEERS 2.5: which answers of the driver are final. After one that is not, a claim that vanishes
+ * leaves work behind. */
+static const struct {
+	enum error_kind kind;
+	bool final;
+} answers[] = {
+	{ERROR_CANCELLED, false},
+	{ERROR_TIMEOUT, false},
+	{ERROR_UNAVAILABLE, false},
+	{ERROR_ABORTED, false},
+	{ERROR_INVALID, true},
+	{ERROR_NOT_FOUND, true},
+	{ERROR_ALREADY_EXISTS, true},
+	{ERROR_FORBIDDEN, true},
+	{ERROR_EXHAUSTED, true},
+	{ERROR_FAILED_PRECONDITION, true},
+	{ERROR_OUT_OF_RANGE, true},
+	{ERROR_UNIMPLEMENTED, true},
+	{ERROR_INTERNAL, true},
+	{ERROR_UNAUTHORIZED, true},
+};
+
+static void check_answer(size_t i)
+{
+	static const struct api_step api[] = {{GET_PV, ERROR_NOT_FOUND, "gone", false}};
+	struct driver_step steps[] = {{answers[i].kind, "why", 0, {NULL}, {NULL}}, made,
+		{ERROR_NONE, NULL, 0, {NULL}, {NULL}}};
+	const char *name = error_kind_name(answers[i].kind);
+	_cleanup_free_ char *events = NULL, *calls = NULL;
+	struct fixture fixture;
+
+	begin(&fixture, PLAIN, CLASS(""), steps, 3, api, 1);
+	assert_case(name, sync_claim(&fixture) == -1);
+	assert_case(name, fixture.err.kind == answers[i].kind);
+	assert_case_text(name, fixture.err.text, "claim shop/c: why");
+	store_delete(fixture.world.controller.claims, "u1");
+	assert_case(name, sync_claim(&fixture) == 0);
+	calls = world_calls(&fixture.world);
+	assert_case(name, !!strstr(calls, "; delete h1") == !answers[i].final);
+	assert_case(name, sync_claim(&fixture) == 0);
+	assert_case(name, fixture.world.call_count == (answers[i].final ? 1 : 3));
+	events = world_events(&fixture.world);
+	assert_case_text(name, events, PROVISIONING FAILED("why"));
+	end(&fixture);
+}
+
+static void test_answers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+		check_answer(i);
+}
+
+#define NODE_1 "{'metadata': {'name': 'node-1', 'uid': 'n1', 'labels': {'host': 'h1'}}}"
+#define CSINODE                                                                                         \
+	{                                                                                               \
+		"GET /apis/storage.k8s.io/v1/csinodes/node-1", ERROR_NONE,                              \
+			"{'spec': {'drivers': [{'name': 'd.example.com', 'topologyKeys': ['host']}]}}", \
+			true                                                                            \
+	}
+#define RESCHEDULE                                                                                 \
+	PATCH_PVC " application/merge-patch+json {\"metadata\":{\"annotations\":"                  \
+		  "{\"volume.kubernetes.io/selected-node\":null},\"uid\":\"u1\","                  \
+		  "\"resourceVersion\":\"5\"}}"
+
+/* When the scheduler is asked to choose again. */
+static const struct {
+	const char *name, *claim;
+	bool topology;
+	const char *node; /* what the cache has */
+	struct driver_step driver;
+	enum error_kind patch; /* what the patch is answered with */
+	int result;
+	bool patched;
+} reschedules[] = {
+	{"no room there", CLAIM(OURS ", " NODE, "", SIZE), true, NODE_1,
+		{ERROR_EXHAUSTED, "full", 0, {NULL}, {NULL}}, ERROR_NONE, 0, true},
+	{"the claim changed", CLAIM(OURS ", " NODE, "", SIZE), true, NODE_1,
+		{ERROR_EXHAUSTED, "full", 0, {NULL}, {NULL}}, ERROR_CONFLICT, -1, true},
+	{"without topology", CLAIM(OURS ", " NODE, "", SIZE), false, NODE_1,
+		{ERROR_EXHAUSTED, "full", 0, {NULL}, {NULL}}, ERROR_NONE, -1, false},
+	{"nobody selected", PLAIN, true, NODE_1, {ERROR_EXHAUSTED, "full", 0, {NULL}, {NULL}},
+		ERROR_NONE, -1, false},
+	{"another failure", CLAIM(OURS ", " NODE, "", SIZE), true, NODE_1,
+		{ERROR_INTERNAL, "bad", 0, {NULL}, {NULL}}, ERROR_NONE, -1, false},
+	{"the driver has no such thing", CLAIM(OURS ", " NODE, "", SIZE), true, NODE_1,
+		{ERROR_NOT_FOUND, "bad", 0, {NULL}, {NULL}}, ERROR_NONE, -1, false},
+	{"the node is gone", CLAIM(OURS ", " NODE, "", SIZE), true, NULL, {0}, ERROR_NONE, 0, true},
+};
+
+static void check_reschedule(size_t i)
+{
+	const struct api_step api[] = {CSINODE, {PATCH_PVC, reschedules[i].patch, "{}", false}};
+	const char *name = reschedules[i].name;
+	struct fixture fixture;
+	size_t seen;
+
+	begin(&fixture, reschedules[i].claim, CLASS(""), &reschedules[i].driver, 1, api, 2);
+	fixture.world.controller.driver.info.topology = reschedules[i].topology;
+	if (reschedules[i].node)
+		world_set(fixture.world.controller.nodes, &node_type, reschedules[i].node);
+	assert_case(name, sync_claim(&fixture) == reschedules[i].result);
+	seen = fake_api_count(&fixture.world.api);
+	if (reschedules[i].patched)
+		assert_case_text(name, fake_api_seen(&fixture.world.api, seen - 1), RESCHEDULE);
+	else
+		assert_case(name, seen == reschedules[i].topology);
+	end(&fixture);
+}
+
+static void test_reschedule(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(reschedules); i++)
+		check_reschedule(i);
+}
+
+/* The volume is there and its PersistentVolume cannot be written: kept, told, tried again. */
+static void test_volume_object_is_tried_again(void **state)
+{
+	static const struct api_step api[] = {
+		{POST_PV, ERROR_UNAVAILABLE, "away", false}, {POST_PV, ERROR_NONE, "{}", false}};
+	const struct driver_step steps[] = {made, made};
+	_cleanup_free_ char *events = NULL, *calls = NULL;
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, PLAIN, CLASS(""), steps, 2, api, 2);
+	assert_int_equal(sync_claim(&fixture), -1);
+	assert_string_equal(fixture.err.text, "claim shop/c: Error creating provisioned PV object "
+					      "for claim shop/c: away");
+	assert_int_equal(sync_claim(&fixture), 0);
+	calls = world_calls(&fixture.world);
+	assert_null(strstr(calls, "delete"));
+	assert_int_equal(fixture.world.call_count, 2);
+	events = world_events(&fixture.world);
+	assert_string_equal(events,
+		PROVISIONING FAILED(
+			"Error creating provisioned PV object for claim shop/c: away") "count 2\n" SUCCEEDED);
+	end(&fixture);
+}
+
+/* An earlier attempt of ours whose answer was lost. */
+static void test_volume_object_exists(void **state)
+{
+	static const struct api_step api[] = {{POST_PV, ERROR_ALREADY_EXISTS, "exists", false}};
+	_cleanup_free_ char *events = NULL;
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, PLAIN, CLASS(""), &made, 1, api, 1);
+	assert_int_equal(sync_claim(&fixture), 0);
+	store_delete(fixture.world.controller.claims, "u1");
+	assert_int_equal(sync_claim(&fixture), 0);
+	assert_int_equal(fixture.world.call_count, 1);
+	events = world_events(&fixture.world);
+	assert_string_equal(events, PROVISIONING SUCCEEDED);
+	end(&fixture);
+}
+
+/* The claim vanishes while the driver may have made its volume. First the driver's TIMEOUT, then
+ * what the tables say. */
+#define LOST                                                                                       \
+	{                                                                                          \
+		ERROR_TIMEOUT, "slow", 0, {NULL},                                                  \
+		{                                                                                  \
+			NULL                                                                       \
+		}                                                                                  \
+	}
+#define DELETED                                                                                    \
+	{                                                                                          \
+		ERROR_NONE, NULL, 0, {NULL},                                                       \
+		{                                                                                  \
+			NULL                                                                       \
+		}                                                                                  \
+	}
+#define MADE                                                                                       \
+	{                                                                                          \
+		ERROR_NONE, "h1", 0, {NULL},                                                       \
+		{                                                                                  \
+			NULL                                                                       \
+		}                                                                                  \
+	}
+#define GONE                                                                                       \
+	{                                                                                          \
+		GET_PV, ERROR_NOT_FOUND, "gone", true                                              \
+	}
+
+static const struct {
+	const char *name;
+	struct driver_step driver[5];
+	struct api_step api;
+	int results[3];    /* of the syncs after it vanished */
+	const char *kinds; /* of the calls: c and d */
+} vanished[] = {
+	{"deleted", {LOST, MADE, DELETED}, GONE, {0, 0, 0}, "ccd"},
+	{"has a PersistentVolume", {LOST}, {GET_PV, ERROR_NONE, "{}", false}, {0, 0, 0}, "c"},
+	{"not known whether it has one", {LOST}, {GET_PV, ERROR_UNAVAILABLE, "away", true},
+		{-1, -1, -1}, "c"},
+	{"may not be asked", {LOST}, {GET_PV, ERROR_FORBIDDEN, "no", true}, {-1, -1, -1}, "c"},
+	{"still slow", {LOST, LOST, LOST, MADE, DELETED}, GONE, {-1, -1, 0}, "ccccd"},
+	{"never was one", {LOST, {ERROR_INVALID, "no", 0, {NULL}, {NULL}}}, GONE, {0, 0, 0}, "cc"},
+	{"not deleted at once",
+		{LOST, MADE, {ERROR_INTERNAL, "busy", 0, {NULL}, {NULL}}, MADE, DELETED}, GONE,
+		{-1, 0, 0}, "ccdcd"},
+};
+
+static void check_vanished(size_t i)
+{
+	const char *name = vanished[i].name;
+	struct fixture fixture;
+	char kinds[16] = "";
+
+	begin(&fixture, PLAIN, CLASS(""), vanished[i].driver, 5, &vanished[i].api, 1);
+	assert_case(name, sync_claim(&fixture) == -1);
+	store_delete(fixture.world.controller.claims, "u1");
+	/* Not even the class is needed any more. */
+	store_delete(fixture.world.controller.classes, "fast");
+	for (size_t j = 0; j < 3; j++)
+		assert_case(name, sync_claim(&fixture) == vanished[i].results[j]);
+	for (size_t j = 0; j < fixture.world.call_count; j++)
+		kinds[j] = *fixture.world.calls[j];
+	assert_case_text(name, kinds, vanished[i].kinds);
+	end(&fixture);
+}
+
+static void test_vanished(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(vanished); i++)
+		check_vanished(i);
+}
+
+/* A claim that is only going is finished first, so that its volume is known and deleted. */
+static void test_going_while_unsettled(void **state)
+{
+	static const struct api_step api[] = {{POST_PV, ERROR_NONE, "{}", false}};
+	const struct driver_step steps[] = {LOST, MADE};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, PLAIN, CLASS(""), steps, 2, api, 1);
+	assert_int_equal(sync_claim(&fixture), -1);
+	world_set(fixture.world.controller.claims, &claim_type,
+		CLAIM(OURS, ", 'deletionTimestamp': '2026-01-01T00:00:00Z'", SIZE));
+	assert_int_equal(sync_claim(&fixture), 0);
+	assert_int_equal(fixture.world.call_count, 2);
+	assert_int_equal(fake_api_count(&fixture.world.api), 1);
+	end(&fixture);
+}
+
+/* The PV's creation timed out and yet happened: once the claim is bound to it, or the cache has
+ * it, nothing is left to do when the claim goes. */
+static void test_lost_answer_settles(void **state)
+{
+	static const struct api_step api[] = {{POST_PV, ERROR_TIMEOUT, "slow", false}};
+
+	(void)state;
+	for (int bound = 0; bound < 2; bound++) {
+		struct fixture fixture;
+
+		begin(&fixture, PLAIN, CLASS(""), &made, 1, api, 1);
+		assert_int_equal(sync_claim(&fixture), -1);
+		if (bound)
+			world_set(fixture.world.controller.claims, &claim_type,
+				CLAIM(OURS, "", SIZE ", 'volumeName': 'pvc-u1'"));
+		else
+			world_set(fixture.world.controller.volumes, &volume_type,
+				"{'metadata': {'name': 'pvc-u1', 'uid': 'v1'}}");
+		assert_int_equal(sync_claim(&fixture), 0);
+		store_delete(fixture.world.controller.claims, "u1");
+		assert_int_equal(sync_claim(&fixture), 0);
+		assert_int_equal(fixture.world.call_count, 1);
+		assert_int_equal(fake_api_count(&fixture.world.api), 1);
+		end(&fixture);
+	}
+}
+
+/* Bound to somebody else's volume meanwhile: ours is still to be deleted when the claim goes. */
+static void test_bound_elsewhere_stays_unsettled(void **state)
+{
+	static const struct api_step api[] = {GONE};
+	const struct driver_step steps[] = {LOST, MADE, DELETED};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, PLAIN, CLASS(""), steps, 3, api, 1);
+	assert_int_equal(sync_claim(&fixture), -1);
+	world_set(fixture.world.controller.claims, &claim_type,
+		CLAIM(OURS, "", SIZE ", 'volumeName': 'other'"));
+	assert_int_equal(sync_claim(&fixture), 0);
+	store_delete(fixture.world.controller.claims, "u1");
+	assert_int_equal(sync_claim(&fixture), 0);
+	assert_int_equal(fixture.world.call_count, 3);
+	end(&fixture);
+}
+
+static void test_smaller_volume(void **state)
+{
+	static const struct driver_step steps[] = {{ERROR_NONE, "h1", 5, {NULL}, {NULL}}, DELETED};
+	_cleanup_free_ char *events = NULL, *calls = NULL;
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, PLAIN, CLASS(""), steps, 2, NULL, 0);
+	assert_int_equal(sync_claim(&fixture), -1);
+	calls = world_calls(&fixture.world);
+	assert_non_null(strstr(calls, "; delete h1"));
+	events = world_events(&fixture.world);
+	assert_string_equal(
+		events, PROVISIONING FAILED(
+				"the driver made a volume that is smaller than the 1Gi asked for"));
+	end(&fixture);
+}
+
+/* With --node: what belongs to another node's instance is left to it. */
+static void test_other_nodes_claim(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, CLAIM(OURS ", " NODE, "", SIZE), CLASS(""), NULL, 0, NULL, 0);
+	fixture.world.controller.driver.info.topology = true;
+	fixture.world.controller.node = "node-2";
+	assert_int_equal(sync_claim(&fixture), 0);
+	assert_int_equal(fixture.world.call_count, 0);
+	end(&fixture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_success),
+		cmocka_unit_test(test_populator_is_told),
+		cmocka_unit_test(test_volume_in_cache),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_reschedule),
+		cmocka_unit_test(test_volume_object_is_tried_again),
+		cmocka_unit_test(test_volume_object_exists),
+		cmocka_unit_test(test_vanished),
+		cmocka_unit_test(test_going_while_unsettled),
+		cmocka_unit_test(test_lost_answer_settles),
+		cmocka_unit_test(test_bound_elsewhere_stays_unsettled),
+		cmocka_unit_test(test_smaller_volume),
+		cmocka_unit_test(test_other_nodes_claim),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
