@@ -18,13 +18,13 @@ begin e2e-bad-input
 
 chapter "Claims that ask for what there is not"
 claim block ordinal-hostpath 1Mi "volumeMode: Block"
-refused block "Block"
+refused block "ask for volumeMode Filesystem"
 claim selects ordinal-hostpath 1Mi "selector: {matchLabels: {a: b}}"
 refused selects "remove spec.selector"
 claim huge ordinal-hostpath 8Ei
-refused huge "size 8Ei"
+refused huge "ask for less"
 claim larger-than-disk ordinal-hostpath 7000Pi
-refused larger-than-disk "larger"
+refused larger-than-disk "ask for less"
 claim clone ordinal-hostpath 1Mi "dataSource: {kind: PersistentVolumeClaim, name: block}"
 refused clone "data source PersistentVolumeClaim block is not supported"
 
