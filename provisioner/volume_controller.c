@@ -62,11 +62,11 @@ static int sync_finalizer(
 	const struct controller *controller, const struct volume *volume, struct error *err)
 {
 	bool present = has_finalizer(volume);
-	bool delete = !strcmp(volume->reclaim_policy, "Delete");
+	bool deletes = !strcmp(volume->reclaim_policy, "Delete");
 
-	if (delete &&!present && !volume->object.deleting && !strcmp(volume->phase, "Bound"))
+	if (deletes && !present && !volume->object.deleting && !strcmp(volume->phase, "Bound"))
 		return patch_finalizer(controller, volume, true, err);
-	if (!delete &&present)
+	if (!deletes && present)
 		return patch_finalizer(controller, volume, false, err);
 	return 0;
 }
@@ -161,10 +161,22 @@ static int delete_object(
 	return result;
 }
 
+/* A volume that is ours by annotation alone may be of a type that has no handle, or be another
+ * driver's, whose handles mean nothing to ours. */
+static int check_source(
+	const struct controller *controller, const struct volume *volume, struct error *err)
+{
+	if (*volume->handle && !strcmp(volume->driver, controller->driver.info.name))
+		return 0;
+	return error_set(err, ERROR_INVALID, "persistentvolume %s is not a CSI volume of driver %s",
+		volume->object.name, controller->driver.info.name);
+}
+
 static int delete_data(
 	const struct controller *controller, const struct volume *volume, struct error *err)
 {
-	if (check_detached(controller, volume, err) == 0 &&
+	if (check_source(controller, volume, err) == 0 &&
+		check_detached(controller, volume, err) == 0 &&
 		controller->driver.delete_volume(controller->driver.self, volume->handle, err) == 0)
 		return 0;
 	event_record(controller->events, &volume->object, EVENT_WARNING, "VolumeFailedDelete", "%s",
