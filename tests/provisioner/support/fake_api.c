@@ -16,6 +16,7 @@ void fake_api_done(struct fake_api *fake)
 {
 	for (size_t i = 0; i < FAKE_API_MAX; i++)
 		free(fake->seen[i]);
+	free(fake->last);
 	pthread_cond_destroy(&fake->released);
 	pthread_mutex_destroy(&fake->lock);
 }
@@ -51,10 +52,12 @@ static void note(struct fake_api *fake, const struct rest_request *request)
 			      : "";
 	const char *type = request->content_type ? request->content_type : "";
 
-	if (fake->seen_count < FAKE_API_MAX &&
-		asprintf(&fake->seen[fake->seen_count], "%s %s%s%s%s%s", request->method,
-			request->path, *type ? " " : "", type, *body ? " " : "", body) < 0)
+	free(fake->last);
+	if (asprintf(&fake->last, "%s %s%s%s%s%s", request->method, request->path, *type ? " " : "",
+		    type, *body ? " " : "", body) < 0)
 		abort();
+	if (fake->seen_count < FAKE_API_MAX)
+		fake->seen[fake->seen_count] = strdup(fake->last);
 	fake->seen_count++;
 }
 

@@ -26,6 +26,7 @@ struct fake_api {
 	bool used[FAKE_API_MAX];
 	char *seen[FAKE_API_MAX]; /* "METHOD path body", further ones are only counted */
 	size_t seen_count;
+	char *last;   /* as in seen, of the last of all */
 	bool holding; /* no request is answered until this ends */
 	pthread_cond_t released;
 };
