@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ static int call_create(int dir, const char *name)
 
 static const struct fs_calls kernel_calls = {
 	.openat2 = call_openat2,
+	.open_tree = open_tree,
 	.create = call_create,
 	.write = write,
 	.fsync = fsync,

@@ -12,6 +12,7 @@
 /* Each as the system call of its name: -1 and errno on failure. */
 struct fs_calls {
 	int (*openat2)(int dir, const char *path, const struct open_how *how);
+	int (*open_tree)(int dir, const char *path, unsigned flags);
 	int (*create)(int dir, const char *name); /* openat, for writing, emptied, 0600 */
 	ssize_t (*write)(int fd, const void *bytes, size_t length);
 	int (*fsync)(int fd);

@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 
 #include "cleanup.h"
+#include "fs_calls.h"
 
 /* More mounts than that on one target are somebody's attack on our patience. */
 #define LAYERS_MAX 256
@@ -114,7 +115,7 @@ static int attach_with_flags(int source, int target, unsigned long flags)
 			if (options[i].flag & (MS_NOATIME | MS_RELATIME | MS_STRICTATIME))
 				attributes.attr_clr |= MOUNT_ATTR__ATIME;
 		}
-	tree = open_tree(source, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	tree = fs_calls->open_tree(source, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
 		return -1;
 	return move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);

@@ -27,8 +27,7 @@ struct tag {
 	struct call *call;
 };
 
-/* One call, from the moment it is asked for until its last operation completes. Only the queue's
- * thread frees it. */
+/* One call, from the moment it is asked for until its last operation completes, which frees it. */
 struct call {
 	struct rpc_server *server;
 	grpc_call *handle;
@@ -40,7 +39,7 @@ struct call {
 	void *context;
 	int cancelled;    /* written by gRPC before the closed tag */
 	atomic_bool gone; /* the client gave up, or its deadline passed */
-	int pending;      /* operations under way; the queue's thread, but see answer_call() */
+	int pending;      /* operations under way, and the wait for a worker; server's mutex */
 	struct tag arrived, received, closed, answered;
 	TAILQ_ENTRY(call) link;
 };
@@ -224,8 +223,7 @@ static void run_call(struct call *call)
 	answer_call(call, GRPC_STATUS_OK, "");
 }
 
-/* The next call for a worker, or NULL when the server stops. A waiting call keeps an operation of
- * its own pending, so that it lives until it is answered. */
+/* The next call for a worker, or NULL when the server stops. */
 static struct call *next_call(struct rpc_server *server)
 {
 	struct call *call;
@@ -254,6 +252,7 @@ static void *work(void *argument)
 	return NULL;
 }
 
+/* Let CALL wait for a worker; false when too many do. */
 static bool enqueue(struct call *call)
 {
 	struct rpc_server *server = call->server;

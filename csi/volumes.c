@@ -10,7 +10,7 @@
 #include "cleanup.h"
 #include "fs_calls.h"
 
-/* One call about one volume. */
+/* One call of CreateVolume. */
 struct creation {
 	const struct volume_request *request;
 	struct base *base;
@@ -282,13 +282,12 @@ static int create_new(
 }
 
 /* Forget a volume that never became ready: nobody has been told of it. */
-static int forget(const struct creation *creation, const struct record *record, struct error *err)
+static int forget(struct base *base, const struct volume_hash *hash, const struct record *record,
+	struct error *err)
 {
-	struct base *base = creation->base;
-
 	if (beneath_remove_empty(base->fd, record->path, err) < 0 && err->errnum != ENOTEMPTY)
 		return -1;
-	if (catalog_remove(base->catalog, &creation->hash, err) < 0)
+	if (catalog_remove(base->catalog, hash, err) < 0)
 		return -1;
 	catalog_release(base->catalog, record->path);
 	beneath_prune_parents(base->fd, record->path);
@@ -306,7 +305,7 @@ static int create(const struct creation *creation, struct record **ret_record, s
 	if (catalog_read(catalog, &creation->hash, &record, err) < 0)
 		return err->kind == ERROR_NOT_FOUND ? create_new(creation, ret_record, err) : -1;
 	if (record->state == RECORD_CREATING && difference(creation, record)) {
-		if (forget(creation, record, err) < 0)
+		if (forget(creation->base, &creation->hash, record, err) < 0)
 			return -1;
 		return create_new(creation, ret_record, err);
 	}
@@ -402,10 +401,8 @@ static int find_base(struct volumes *volumes, const struct volume_id *id, struct
 static int delete_record(struct base *base, const struct volume_hash *hash,
 	const struct record *record, struct error *err)
 {
-	const struct creation volume = {.base = base, .hash = *hash};
-
 	if (record->state == RECORD_CREATING)
-		return forget(&volume, record, err);
+		return forget(base, hash, record, err);
 	if (beneath_rename(base->fd, record->path, catalog_trash(base->catalog), hash->text, err) <
 			0 &&
 		err->errnum != ENOENT)

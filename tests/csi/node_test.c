@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "fs_calls.h"
+
 static const struct create plain = {.name = "pvc-1"};
 
 struct publish {
@@ -134,6 +136,49 @@ static void test_flags(void **state)
 	}
 }
 
+static int no_open_tree(int dir, const char *path, unsigned tree_flags)
+{
+	(void)dir;
+	(void)path;
+	(void)tree_flags;
+	errno = ENOSYS;
+	return -1;
+}
+
+static void test_flags_on_an_old_kernel(void **state)
+{
+	const struct fs_calls *kernel = fs_calls;
+	struct fs_calls old_kernel = *kernel;
+
+	old_kernel.open_tree = no_open_tree;
+	fs_calls = &old_kernel;
+	test_flags(state);
+	fs_calls = kernel;
+}
+
+/* Kubelet's pods see the mount in another namespace, where it came by propagation: a remount would
+ * not have followed. */
+static void test_readonly_propagates(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	const char *pods = fixture_path(fixture, "pods"), *peer = fixture_path(fixture, "peer");
+	struct publish call = {
+		.id = id, .target = fixture_path(fixture, "pods/target"), .readonly = true};
+	struct statvfs status;
+
+	mkdir(pods, 0755);
+	mkdir(peer, 0755);
+	assert_int_equal(mount(pods, pods, NULL, MS_BIND, NULL), 0);
+	assert_int_equal(mount(NULL, pods, NULL, MS_SHARED, NULL), 0);
+	assert_int_equal(mount(pods, peer, NULL, MS_BIND, NULL), 0);
+	publish(fixture, &call, ERROR_NONE, NULL);
+	assert_int_equal(statvfs(fixture_path(fixture, "peer/target"), &status), 0);
+	assert_true(status.f_flag & ST_RDONLY);
+	unpublish(fixture, id, call.target, ERROR_NONE, NULL);
+	assert_false(fixture_exists(fixture_path(fixture, "peer/target")));
+}
+
 static void test_refusals(void **state)
 {
 	struct fixture *fixture = *state;
@@ -214,27 +259,30 @@ static void test_missing_directory(void **state)
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
 	struct publish call = {.id = id, .target = fixture_path(fixture, "target")};
-	struct publish deleted = call;
+	_cleanup_free_ char *place = strdup(data_path(fixture, ""));
 
 	assert_int_equal(rmdir(data_path(fixture, "")), 0);
 	publish(fixture, &call, ERROR_NOT_FOUND, "is gone");
 	/* A link in its place leads nowhere. */
-	_cleanup_free_ char *place = strdup(data_path(fixture, ""));
 	place[strlen(place) - 1] = '\0';
 	assert_int_equal(symlink("/etc", place), 0);
 	publish(fixture, &call, ERROR_INTERNAL, NULL);
 	assert_false(fixture_exists(call.target));
 	fixture_delete(fixture, id, ERROR_NONE, NULL);
 	assert_true(fixture_exists("/etc/passwd"));
-	publish(fixture, &deleted, ERROR_NOT_FOUND, "does not exist");
+	publish(fixture, &call, ERROR_NOT_FOUND, "does not exist");
 }
 
-static void *publish_and_unpublish(void *argument)
-{
-	const struct publish *call = argument;
-	struct fixture *fixture = *(struct fixture *const *)(call + 1);
+struct job {
+	struct publish call;
+	struct fixture *fixture;
+};
 
-	publish(fixture, call, ERROR_NONE, NULL);
+static void *publish_in_thread(void *argument)
+{
+	const struct job *job = argument;
+
+	publish(job->fixture, &job->call, ERROR_NONE, NULL);
 	return NULL;
 }
 
@@ -242,19 +290,16 @@ static void test_concurrent(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
-	struct {
-		struct publish call;
-		struct fixture *fixture;
-	} argument = {{.id = id, .target = fixture_path(fixture, "target")}, fixture};
+	struct job job = {{.id = id, .target = fixture_path(fixture, "target")}, fixture};
 	pthread_t threads[16];
 
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_create(&threads[i], NULL, publish_and_unpublish, &argument);
+		pthread_create(&threads[i], NULL, publish_in_thread, &job);
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		pthread_join(threads[i], NULL);
 	/* Exactly one mount: below it is the empty directory. */
-	assert_int_equal(umount(argument.call.target), 0);
-	assert_int_equal(rmdir(argument.call.target), 0);
+	assert_int_equal(umount(job.call.target), 0);
+	assert_int_equal(rmdir(job.call.target), 0);
 }
 
 int main(void)
@@ -264,6 +309,8 @@ int main(void)
 		TEST(test_info),
 		TEST(test_round_trip),
 		TEST(test_flags),
+		TEST(test_flags_on_an_old_kernel),
+		TEST(test_readonly_propagates),
 		TEST(test_refusals),
 		TEST(test_readonly_on_a_writable_mount),
 		TEST(test_foreign_mount),
