@@ -57,6 +57,9 @@ static const char *scalar(yaml_document_t *document, yaml_node_t *mapping, const
 
 	if (!node || node->type != YAML_SCALAR_NODE || !node->data.scalar.length)
 		return NULL;
+	/* One that holds a NUL would be used as another than the file says. */
+	if (strlen((const char *)node->data.scalar.value) != node->data.scalar.length)
+		return NULL;
 	return (const char *)node->data.scalar.value;
 }
 
@@ -125,6 +128,27 @@ static int read_blob(yaml_document_t *document, yaml_node_t *mapping, const char
 	return 0;
 }
 
+/* A server address without what is behind it: "https://host:port/" as "https://host:port". */
+static int read_server(struct kube_config *config, const char *server, struct error *err)
+{
+	const char *host = server;
+	size_t length = strlen(server);
+
+	if (!strncmp(server, "https://", 8) || !strncmp(server, "http://", 7))
+		host = strstr(server, "://") + 3;
+	while (length && server[length - 1] == '/')
+		length--;
+	if (host == server || length <= (size_t)(host - server))
+		return error_set(
+			err, ERROR_INVALID, "server \"%s\" is not a http(s):// address", server);
+	if (strcspn(server, " \t\r\n\"<>@") < length)
+		return error_set(err, ERROR_INVALID,
+			"server \"%s\" holds a character that no address has", server);
+	config->server = copy(server);
+	config->server[length] = '\0';
+	return 0;
+}
+
 static int read_cluster(struct kube_config *config, yaml_document_t *document, yaml_node_t *cluster,
 	const char *path, struct error *err)
 {
@@ -133,25 +157,26 @@ static int read_cluster(struct kube_config *config, yaml_document_t *document, y
 
 	if (!server)
 		return error_set(err, ERROR_INVALID, "the cluster has no server");
-	if (strncmp(server, "https://", 8) && strncmp(server, "http://", 7))
-		return error_set(
-			err, ERROR_INVALID, "server \"%s\" is not a http(s):// address", server);
+	if (read_server(config, server, err) < 0)
+		return -1;
 	if (scalar(document, cluster, "proxy-url"))
 		return error_set(
 			err, ERROR_INVALID, "the cluster has a proxy-url, which is not supported");
-	config->server = copy(server);
-	while (config->server[strlen(config->server) - 1] == '/')
-		config->server[strlen(config->server) - 1] = '\0';
 	config->tls_server_name = copy(scalar(document, cluster, "tls-server-name"));
 	config->insecure = insecure && !strcmp(insecure, "true");
 	return read_blob(document, cluster, path, "certificate-authority", &config->ca, err);
+}
+
+static bool is_given(const struct kube_blob *blob)
+{
+	return blob->data || blob->file;
 }
 
 static int read_user(struct kube_config *config, yaml_document_t *document, yaml_node_t *user,
 	const char *path, struct error *err)
 {
 	static const char *const unsupported[] = {
-		"exec", "auth-provider", "username", "as", "as-uid"};
+		"exec", "auth-provider", "username", "as", "as-uid", "as-groups", "as-user-extra"};
 	const char *file = scalar(document, user, "tokenFile");
 
 	for (size_t i = 0; i < ARRAY_SIZE(unsupported); i++)
@@ -164,9 +189,15 @@ static int read_user(struct kube_config *config, yaml_document_t *document, yaml
 		config->token_file = resolve(path, file);
 	else
 		config->token = copy(scalar(document, user, "token"));
-	if (read_blob(document, user, path, "client-certificate", &config->certificate, err) < 0)
+	if (read_blob(document, user, path, "client-certificate", &config->certificate, err) < 0 ||
+		read_blob(document, user, path, "client-key", &config->key, err) < 0)
 		return -1;
-	return read_blob(document, user, path, "client-key", &config->key, err);
+	if (is_given(&config->certificate) != is_given(&config->key))
+		return error_set(err, ERROR_INVALID,
+			"the user has %s: a client certificate needs both",
+			is_given(&config->key) ? "a client-key and no client-certificate"
+					       : "a client-certificate and no client-key");
+	return 0;
 }
 
 static int read_document(
