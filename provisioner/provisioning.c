@@ -95,8 +95,10 @@ int provisioning_init(struct provisioning *provisioning, const struct controller
 	add_metadata(provisioning, controller);
 	if (!controller->driver.info.topology)
 		return 0;
-	provisioning->has_topology = true;
-	return topology_of_claim(controller, claim, &provisioning->topology, err);
+	if (topology_of_claim(controller, claim, &provisioning->topology, err) < 0)
+		return -1;
+	provisioning->has_topology = provisioning->topology.count > 0;
+	return 0;
 }
 
 void provisioning_done(struct provisioning *provisioning)

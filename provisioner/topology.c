@@ -5,7 +5,7 @@
 
 /* The nodes that pods can run on. */
 struct schedulable {
-	char name[254]; /* of the first */
+	char name[254]; /* of the first by name */
 	char list[256]; /* of their names, for the message; may be cut */
 	size_t count;
 };
@@ -17,7 +17,7 @@ static void collect(void *context, const struct object *object)
 
 	if (!((const struct node *)object)->schedulable)
 		return;
-	if (!found->count)
+	if (!found->count || strcmp(object->name, found->name) < 0)
 		snprintf(found->name, sizeof(found->name), "%s", object->name);
 	snprintf(found->list + length, sizeof(found->list) - length, "%s%s",
 		found->count ? ", " : "", object->name);
@@ -33,8 +33,7 @@ bool topology_is_ours(const struct controller *controller, const struct claim *c
 	if (*claim->selected_node)
 		return !strcmp(claim->selected_node, controller->node);
 	store_each(controller->nodes, collect, &found);
-	/* Several are refused, which any instance may say. */
-	return found.count != 1 || !strcmp(found.name, controller->node);
+	return !found.count || !strcmp(found.name, controller->node);
 }
 
 bool topology_has_volume(const struct controller *controller, const struct volume *volume)
@@ -47,12 +46,16 @@ bool topology_has_volume(const struct controller *controller, const struct volum
 	return node && volume_fits_node(volume, &node->labels);
 }
 
-/* The driver beside us reaches one node's disk. */
+/* Our own driver with a topology keeps volumes on one node's disk: the node is the only one there
+ * is. For other drivers it is the one that the scheduler chose, or none: they choose themselves. */
 static int choose_node(const struct controller *controller, const struct claim *claim,
 	char *ret_node, size_t size, struct error *err)
 {
 	struct schedulable found = {.count = 0};
 
+	snprintf(ret_node, size, "%s", claim->selected_node);
+	if (!controller->driver.info.ours)
+		return 0;
 	store_each(controller->nodes, collect, &found);
 	if (found.count > 1)
 		return error_set(err, ERROR_FAILED_PRECONDITION,
@@ -67,7 +70,8 @@ static int choose_node(const struct controller *controller, const struct claim *
 			claim->selected_node);
 	if (!*claim->selected_node && !found.count)
 		return error_set(err, ERROR_UNAVAILABLE, "the cluster has no schedulable node yet");
-	snprintf(ret_node, size, "%s", *claim->selected_node ? claim->selected_node : found.name);
+	if (!*claim->selected_node)
+		snprintf(ret_node, size, "%s", found.name);
 	return 0;
 }
 
@@ -135,6 +139,10 @@ int topology_of_claim(const struct controller *controller, const struct claim *c
 
 	if (choose_node(controller, claim, name, sizeof(name), err) < 0)
 		return -1;
+	if (!*name) {
+		*ret_segments = segments;
+		return 0;
+	}
 	node = store_get(controller->nodes, name);
 	if (!node)
 		return error_set(err, ERROR_NOT_FOUND, "node %s is gone", name);

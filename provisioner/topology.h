@@ -14,11 +14,11 @@ bool topology_is_ours(const struct controller *controller, const struct claim *c
 /* Whether VOLUME is on this instance's node, so that its driver can reach it. */
 bool topology_has_volume(const struct controller *controller, const struct volume *volume);
 
-/* The segments of the node that CLAIM was scheduled to, or, where its class does not wait for a
- * consumer, of the only schedulable node; to be freed by string_map_done(). ERROR_NOT_FOUND where
- * the selected node is gone or cordoned; ERROR_FAILED_PRECONDITION on a cluster of several
- * schedulable nodes, which one provisioner with a local driver cannot serve, or where the driver is
- * not registered on the node. */
+/* The segments of the node that CLAIM was scheduled to, or, for our own driver and a class that
+ * does not wait for a consumer, of the only schedulable node; none where another driver may choose.
+ * To be freed by string_map_done(). ERROR_NOT_FOUND where the selected node is gone or cordoned;
+ * ERROR_FAILED_PRECONDITION on a cluster of several schedulable nodes, which our driver cannot
+ * serve yet, or where the driver is not registered on the node. */
 int topology_of_claim(const struct controller *controller, const struct claim *claim,
 	struct string_map *ret_segments, struct error *err);
 

@@ -282,6 +282,7 @@ static void check_reschedule(size_t i)
 
 	begin(&fixture, reschedules[i].claim, CLASS(""), &reschedules[i].driver, 1, api, 2);
 	fixture.world.controller.driver.info.topology = reschedules[i].topology;
+	fixture.world.controller.driver.info.ours = true;
 	if (reschedules[i].node)
 		world_set(fixture.world.controller.nodes, &node_type, reschedules[i].node);
 	assert_case(name, sync_claim(&fixture) == reschedules[i].result);

@@ -106,6 +106,7 @@ static void run_case(size_t i)
 	int result;
 
 	world_init(&world, NULL, 0, &cases[i].step, 1);
+	world.controller.driver.info.ours = true;
 	set_nodes(&world, cases[i].nodes, 2);
 	result = topology_of_claim(&world.controller, claim, &segments, &err);
 	if (cases[i].segments) {
@@ -127,6 +128,30 @@ static void test_of_claim(void **state)
 		run_case(i);
 }
 
+/* Other drivers serve any number of nodes, and choose where the scheduler has not. */
+static void test_of_other_driver(void **state)
+{
+	const char *const nodes[] = {node_1, node_2};
+	const struct api_step step = {CSINODE, 0, REGISTERED, false};
+	_cleanup_object_ struct claim *scheduled = make_claim("node-1"),
+				      *immediate = make_claim("");
+	struct string_map segments = {.count = 0};
+	struct error err = {0};
+	struct world world;
+	char got[256];
+
+	(void)state;
+	world_init(&world, NULL, 0, &step, 1);
+	set_nodes(&world, nodes, 2);
+	assert_int_equal(topology_of_claim(&world.controller, scheduled, &segments, &err), 0);
+	format(&segments, got);
+	assert_string_equal(got, "host=h1 zone=z1 ");
+	string_map_done(&segments);
+	assert_int_equal(topology_of_claim(&world.controller, immediate, &segments, &err), 0);
+	assert_int_equal(segments.count, 0);
+	world_done(&world);
+}
+
 /* Whose claim it is, where instances stand beside a driver on each node. */
 static void test_is_ours(void **state)
 {
@@ -141,7 +166,8 @@ static void test_is_ours(void **state)
 		{"another node", "node-1", "node-2", {node_1, node_2}, true, false},
 		{"the only node is ours", "node-1", "", {node_1}, true, true},
 		{"the only node is not ours", "node-2", "", {node_1}, true, false},
-		{"one of several", "node-1", "", {node_1, node_2}, true, true},
+		{"the first of several", "node-1", "", {node_1, node_2}, true, true},
+		{"another of several", "node-2", "", {node_1, node_2}, true, false},
 		{"no node yet", "node-1", "", {NULL}, true, true},
 	};
 
@@ -206,12 +232,13 @@ static void test_many_nodes(void **state)
 
 	(void)state;
 	world_init(&world, NULL, 0, NULL, 0);
+	world.controller.driver.info.ours = true;
 	for (int i = 0; i < 500; i++) {
 		snprintf(text, sizeof(text), "{'metadata': {'name': 'node-%d', 'uid': 'u'}}", i);
 		world_set(world.controller.nodes, &node_type, text);
 	}
 	assert_int_equal(topology_of_claim(&world.controller, claim, &segments, &err), -1);
-	assert_non_null(strstr(err.text, "has 500 (node-0, node-1, "));
+	assert_non_null(strstr(err.text, "has 500 (node-"));
 	assert_non_null(strstr(err.text, "cordoning"));
 	world_done(&world);
 }
@@ -220,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_of_claim),
+		cmocka_unit_test(test_of_other_driver),
 		cmocka_unit_test(test_is_ours),
 		cmocka_unit_test(test_has_volume),
 		cmocka_unit_test(test_many_nodes),
