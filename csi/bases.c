@@ -12,14 +12,17 @@ void bases_init(struct bases *bases, const struct backend *backend)
 	SLIST_INIT(&bases->list);
 }
 
-static void free_base(struct base *base)
+static void free_base(struct base **pointer)
 {
+	struct base *base = *pointer;
+
+	if (!base)
+		return;
 	if (base->catalog)
 		catalog_free(base->catalog);
 	cleanup_close(&base->fd);
 	free(base);
 }
-DEFINE_CLEANUP(struct base *, free_base);
 
 void bases_done(struct bases *bases)
 {
@@ -27,7 +30,7 @@ void bases_done(struct bases *bases)
 		struct base *base = SLIST_FIRST(&bases->list);
 
 		SLIST_REMOVE_HEAD(&bases->list, link);
-		free_base(base);
+		free_base(&base);
 	}
 	pthread_mutex_destroy(&bases->mutex);
 }
@@ -36,17 +39,17 @@ static struct base *find(const struct bases *bases, const struct location *locat
 {
 	struct base *base;
 
-	SLIST_FOREACH(base, &bases->list, link)
-	if (!strcmp(base->location.share, location->share) &&
-		!strcmp(base->location.server, location->server))
-		return base;
+	SLIST_FOREACH (base, &bases->list, link)
+		if (!strcmp(base->location.share, location->share) &&
+			!strcmp(base->location.server, location->server))
+			return base;
 	return NULL;
 }
 
 static int open_base(struct bases *bases, const struct location *location, bool create,
 	struct base **ret_base, struct error *err)
 {
-	_cleanup_(free_basep) struct base *base = calloc(1, sizeof(*base));
+	_cleanup_(free_base) struct base *base = calloc(1, sizeof(*base));
 
 	if (!base)
 		abort();

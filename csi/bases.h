@@ -22,7 +22,7 @@ struct base {
 struct bases {
 	const struct backend *backend;
 	pthread_mutex_t mutex; /* guards the list; its entries do not change */
-	SLIST_HEAD(, base) list;
+	SLIST_HEAD(base_list, base) list;
 };
 
 void bases_init(struct bases *bases, const struct backend *backend);

@@ -215,6 +215,9 @@ static int reserve(struct catalog *catalog, const char *path, const struct volum
 			path, other->path);
 	if (!strcmp(other->hash.text, hash->text))
 		return 0;
+	if (catalog_in_trash(catalog, &other->hash))
+		return error_set(err, ERROR_ABORTED,
+			"the path %s is that of a volume that is being deleted: try again", path);
 	return error_set(err, ERROR_ALREADY_EXISTS, "the path %s is another volume's", path);
 }
 

@@ -49,8 +49,8 @@ int catalog_write(struct catalog *catalog, const struct volume_hash *hash,
 /* Remove a volume's record; one that is missing is success. */
 int catalog_remove(struct catalog *catalog, const struct volume_hash *hash, struct error *err);
 
-/* Take PATH for the volume. ERROR_ALREADY_EXISTS when another volume has it,
- * ERROR_FAILED_PRECONDITION when it is above or below another's. */
+/* Take PATH for the volume. ERROR_ALREADY_EXISTS when another volume has it, ERROR_ABORTED when
+ * that one is being deleted, ERROR_FAILED_PRECONDITION when PATH is above or below another's. */
 int catalog_reserve(struct catalog *catalog, const char *path, const struct volume_hash *hash,
 	struct error *err);
 

@@ -21,9 +21,9 @@ static bool is_held(const struct keylock *lock, const char *key)
 {
 	const struct keylock_holder *holder;
 
-	SLIST_FOREACH(holder, &lock->held, link)
-	if (!strcmp(holder->key, key))
-		return true;
+	SLIST_FOREACH (holder, &lock->held, link)
+		if (!strcmp(holder->key, key))
+			return true;
 	return false;
 }
 

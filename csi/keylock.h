@@ -14,7 +14,7 @@
 struct keylock {
 	pthread_mutex_t mutex; /* guards held */
 	pthread_cond_t released;
-	SLIST_HEAD(, keylock_holder) held;
+	SLIST_HEAD(keylock_list, keylock_holder) held;
 };
 
 /* On the stack of the thread that holds the lock. */

@@ -57,7 +57,8 @@ static int open_target(const char *path, struct target *ret, struct error *err)
 	target.parent = open(*parent ? parent : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (target.parent < 0 && errno != ENOENT)
 		return error_set_errno(err, errno, "open the directory of target_path %s", path);
-	*ret = (struct target){take_fd(&target.parent), take_ptr(target.name)};
+	ret->parent = take_fd(&target.parent);
+	ret->name = take_ptr(target.name);
 	return 0;
 }
 

@@ -87,7 +87,8 @@ void place_index_add(struct place_index *index, const char *path, const struct v
 		abort();
 	memmove(&index->places[at + 1], &index->places[at],
 		(index->count - at) * sizeof(*index->places));
-	index->places[at] = (struct place){copy, *hash};
+	index->places[at].path = copy;
+	index->places[at].hash = *hash;
 	index->count++;
 }
 

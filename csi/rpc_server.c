@@ -59,7 +59,7 @@ struct rpc_server {
 	pthread_mutex_t mutex; /* guards everything below */
 	pthread_cond_t work;   /* waiting grew, or stopping */
 	pthread_cond_t idle;   /* live fell, or stopped */
-	TAILQ_HEAD(, call) waiting;
+	TAILQ_HEAD(call_list, call) waiting;
 	int waiting_count;
 	int live;     /* calls that arrived and are not freed */
 	bool stopped; /* gRPC's own shutdown is complete */

@@ -104,18 +104,18 @@ int error_set_errno(struct error *err, int errnum, const char *format, ...)
 
 int error_prefix(struct error *err, const char *format, ...)
 {
-	char old[sizeof(err->text)];
+	struct error old;
 	va_list args;
 	size_t length;
 
 	if (!err)
 		return -1;
-	memcpy(old, err->text, sizeof(old));
+	old = *err;
 	va_start(args, format);
 	vsnprintf(err->text, sizeof(err->text), format, args);
 	va_end(args);
 	length = strlen(err->text);
-	snprintf(err->text + length, sizeof(err->text) - length, ": %s", old);
+	snprintf(err->text + length, sizeof(err->text) - length, ": %s", old.text);
 	return -1;
 }
 

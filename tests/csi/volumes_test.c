@@ -244,6 +244,29 @@ static void test_delete_dies_anywhere(void **state)
 	}
 }
 
+/* While the deletion of its volume is half done, a place is neither free nor occupied. */
+static void test_place_being_deleted(void **state)
+{
+	struct fixture *fixture = *state;
+	struct volumes volumes;
+	struct volume volume, other;
+	struct error err;
+
+	start(fixture, &volumes);
+	assert_int_equal(create(&volumes, "pvc-1", &volume, &err), 0);
+	calls_left = 1; /* the rename, but not its sync */
+	assert_int_equal(volumes_delete(&volumes, volume.id, &err), -1);
+	calls_left = -1;
+	assert_int_equal(create(&volumes, "pvc-2", &other, &err), -1);
+	assert_int_equal(err.kind, ERROR_ABORTED);
+	assert_int_equal(volumes_delete(&volumes, volume.id, &err), 0);
+	assert_int_equal(create(&volumes, "pvc-2", &other, &err), 0);
+	assert_string_equal(other.record->path, "shop/web/data-0");
+	volume_done(&volume);
+	volume_done(&other);
+	volumes_stop(&volumes);
+}
+
 /* A full disk refuses new records, and must not keep anything from being deleted. */
 static void test_delete_on_a_full_disk(void **state)
 {
@@ -352,6 +375,7 @@ int main(void)
 		TEST(test_create_dies_anywhere),
 		TEST(test_create_dies_and_is_deleted),
 		TEST(test_delete_dies_anywhere),
+		TEST(test_place_being_deleted),
 		TEST(test_delete_on_a_full_disk),
 		TEST(test_name_in_trash),
 		TEST(test_half_made_with_other_parameters),

@@ -13,7 +13,7 @@
 int fixture_scratch(void **state)
 {
 	static bool own_namespace;
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	struct fixture *fixture;
 
 	if (!own_namespace && (unshare(CLONE_NEWNS) < 0 ||
 				      mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)) {
@@ -21,6 +21,8 @@ int fixture_scratch(void **state)
 		return -1;
 	}
 	own_namespace = true;
+	fixture = calloc(1, sizeof(*fixture));
+	assert_non_null(fixture);
 	strcpy(fixture->dir, "/tmp/ordinal-csi-test.XXXXXX");
 	assert_non_null(mkdtemp(fixture->dir));
 	assert_int_equal(mount("tmpfs", fixture->dir, "tmpfs", 0, "size=64m,mode=0755"), 0);
