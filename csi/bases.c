@@ -56,7 +56,7 @@ static int open_base(struct bases *bases, const struct location *location, bool 
 	base->location = *location;
 	base->fd = -1;
 	if (bases->backend->ops->open(bases->backend, location, create, &base->fd, err) < 0)
-		return -1;
+		return -1; // cppcheck-suppress memleak
 	if (catalog_open(base->fd, create, &base->catalog, err) < 0) {
 		if (err->kind == ERROR_NOT_FOUND)
 			return error_set(err, ERROR_FAILED_PRECONDITION,
