@@ -14,6 +14,7 @@
 #define CONNECT_TIMEOUT_MS  10000
 #define REQUEST_TIMEOUT_MS  30000
 #define TOKEN_MAX_AGE_S     60
+#define CA_MAX_AGE_S        60
 #define IDLE_HANDLES_MAX    64
 #define UNANSWERED_LIMIT_MS 30000 /* sent bytes that nobody acknowledges end the connection */
 
@@ -32,16 +33,18 @@ struct rest_client {
  * connections go to the host that was configured. */
 static void set_base_url(struct rest_client *client, const struct kube_config *config)
 {
-	const char *host = strstr(config->server, "://") + 3, *port = strrchr(host, ':');
+	const char *host = strstr(config->server, "://") + 3;
+	size_t host_length = strcspn(host, "/"); /* with its port */
+	const char *port = memrchr(host, ':', host_length);
 	_cleanup_free_ char *target = NULL;
 
-	if (port && strchr(port, ']'))
+	if (port && memchr(port, ']', (size_t)(host + host_length - port)))
 		port = NULL; /* a colon of an IPv6 address */
 	if (!config->tls_server_name)
 		client->base_url = strdup(config->server);
 	else if (asprintf(&client->base_url, "https://%s%s", config->tls_server_name,
-			 port ? port : "") < 0 ||
-		 asprintf(&target, "::%s%s", host, port ? "" : ":443") < 0)
+			 port ? port : host + host_length) < 0 ||
+		 asprintf(&target, "::%.*s%s", (int)host_length, host, port ? "" : ":443") < 0)
 		abort();
 	if (target)
 		client->connect_to = curl_slist_append(NULL, target);
@@ -160,6 +163,9 @@ static int set_token(struct rest_client *client, CURL *handle, struct error *err
 			free(client->token);
 			client->token = token;
 			client->token_read = now;
+		} else if (err) {
+			/* Not NOT_FOUND, which would say that the object does not exist. */
+			err->kind = ERROR_UNAVAILABLE;
 		}
 	}
 	if (result == 0 && client->token) {
@@ -195,6 +201,8 @@ int rest_client_prepare(struct rest_client *client, CURL *handle, const char *pa
 	curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, response->detail);
 	curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, write_response);
 	curl_easy_setopt(handle, CURLOPT_WRITEDATA, response);
+	/* A CA file may be replaced while we run. */
+	curl_easy_setopt(handle, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_MAX_AGE_S);
 	set_tls(handle, client->config);
 	return set_token(client, handle, err);
 }
@@ -208,6 +216,9 @@ static int status_error(const struct rest_response *response, long status, struc
 	/* 409 is also what creating a thing that exists is answered with. */
 	if (reason && !strcmp(reason, "AlreadyExists"))
 		kind = ERROR_ALREADY_EXISTS;
+	/* That an object is gone makes us delete data: it takes more than a proxy's word. */
+	if (kind == ERROR_NOT_FOUND && (!reason || strcmp(reason, "NotFound")))
+		kind = ERROR_UNAVAILABLE;
 	if (message)
 		return error_set(err, kind, "%s", message);
 	return error_set(err, kind, "the API server answered with HTTP status %ld", status);
@@ -297,13 +308,11 @@ static int call_once(struct rest_client *client, const struct rest_request *requ
 		result = rest_client_result(
 			client, handle, curl_easy_perform(handle), &response, err);
 	}
-	if (result == 0 && ret_body) {
-		if (response.json)
-			*ret_body = take_ptr(response.json);
-		else
-			result = error_set(
-				err, ERROR_INTERNAL, "the API server's answer is not JSON");
-	}
+	/* Every answer of an API server is JSON, also where nobody looks at it. */
+	if (result == 0 && !response.json)
+		result = error_set(err, ERROR_INTERNAL, "the API server's answer is not JSON");
+	if (result == 0 && ret_body)
+		*ret_body = take_ptr(response.json);
 	give_handle(client, handle);
 	curl_slist_free_all(headers);
 	rest_response_done(&response);

@@ -25,7 +25,8 @@ struct rest_request {
 struct kube_api {
 	/* On success *RET_BODY, if RET_BODY is not NULL, is the caller's. On failure *ERR has the
 	 * kind of the HTTP status; ERROR_UNAVAILABLE or ERROR_TIMEOUT where no answer came, so that
-	 * what was asked for may have happened or not. Any thread may call. */
+	 * what was asked for may have happened or not. ERROR_NOT_FOUND is only what the API server
+	 * itself said of an object. Any thread may call. */
 	int (*call)(void *self, const struct rest_request *request, struct json_object **ret_body,
 		struct error *err);
 	void *self;
