@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rest_client.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "http_server.h"
+#include "testing.h"
+#include "tls_server.h"
+
+/* A server with a script, and a client of it. */
+struct fixture {
+	struct http_server *server;
+	struct kube_config config;
+	struct rest_client *client;
+	struct error err;
+};
+
+static void begin(struct fixture *fixture, const struct http_step *steps, size_t count)
+{
+	*fixture = (struct fixture){.server = http_server_start(steps, count)};
+	fixture->config.server = (char *)http_server_url(fixture->server);
+	fixture->client = rest_client_new(&fixture->config);
+}
+
+static void end(struct fixture *fixture)
+{
+	rest_client_free(fixture->client);
+	http_server_stop(fixture->server);
+}
+
+static int request(struct fixture *fixture, const char *method, const char *path,
+	struct json_object **ret_body)
+{
+	struct kube_api api = rest_client_api(fixture->client);
+	struct rest_request request = {.method = method, .path = path};
+
+	fixture->err = (struct error){0};
+	return api.call(api.self, &request, ret_body, &fixture->err);
+}
+
+static void test_get(void **state)
+{
+	static const struct http_step steps[] = {{"GET /a?b=c", 200, NULL, "{'x': 1}", 0, 0, 0}};
+	struct json_object *body = NULL;
+	struct fixture fixture;
+	const char *seen;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	assert_int_equal(request(&fixture, "GET", "/a?b=c", &body), 0);
+	assert_string_equal(json_object_to_json_string_ext(body, 0), "{\"x\":1}");
+	json_object_put(body);
+	seen = http_server_seen(fixture.server, 0);
+	assert_non_null(strstr(seen, "GET /a?b=c HTTP/1.1\r\n"));
+	assert_non_null(strstr(seen, "\r\nUser-Agent: ordinal-provisioner/"));
+	assert_null(strstr(seen, "Authorization"));
+	assert_null(strstr(seen, "Content-Type"));
+	end(&fixture);
+}
+
+static void test_write(void **state)
+{
+	static const struct http_step steps[] = {{"", 201, NULL, "{}", 0, 0, true}};
+	struct fixture fixture;
+	struct json_object *body = json_of("{'a': '/\303\274'}");
+	struct rest_request requests[] = {{"POST", "/x", NULL, body},
+		{"PATCH", "/x", "application/merge-patch+json", body},
+		{"DELETE", "/x", NULL, NULL}};
+	struct kube_api api;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	api = rest_client_api(fixture.client);
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
+		assert_int_equal(api.call(api.self, &requests[i], NULL, NULL), 0);
+	json_object_put(body);
+	assert_non_null(strstr(http_server_seen(fixture.server, 0), "POST /x "));
+	assert_non_null(strstr(
+		http_server_seen(fixture.server, 0), "\r\nContent-Type: application/json\r\n"));
+	assert_non_null(
+		strstr(http_server_seen(fixture.server, 0), "\r\n\r\n{\"a\":\"\\/\303\274\"}"));
+	assert_null(strstr(http_server_seen(fixture.server, 0), "Expect"));
+	assert_non_null(strstr(http_server_seen(fixture.server, 1),
+		"\r\nContent-Type: application/merge-patch+json\r\n"));
+	assert_non_null(strstr(http_server_seen(fixture.server, 2), "DELETE /x "));
+	assert_null(strstr(http_server_seen(fixture.server, 2), "Content-"));
+	end(&fixture);
+}
+
+/* A handle that sent a body before must send none when it is used again, nor its headers. */
+static void test_handles_forget(void **state)
+{
+	static const struct http_step steps[] = {{"", 200, NULL, "{}", 0, 0, true}};
+	struct json_object *body = json_of("{'a': 1}");
+	struct rest_request post = {"POST", "/x", "application/a", body};
+	struct fixture fixture;
+	struct kube_api api;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	api = rest_client_api(fixture.client);
+	assert_int_equal(api.call(api.self, &post, NULL, NULL), 0);
+	json_object_put(body);
+	assert_int_equal(request(&fixture, "GET", "/y", NULL), 0);
+	assert_null(strstr(http_server_seen(fixture.server, 1), "application/a"));
+	assert_null(strstr(http_server_seen(fixture.server, 1), "Content-Length"));
+	assert_int_equal(http_server_connections(fixture.server), 1);
+	end(&fixture);
+}
+
+#define STATUS(reason, message)                                                                    \
+	"{'kind': 'Status', 'reason': '" reason "', 'message': '" message "'}"
+
+static const struct {
+	const char *name;
+	struct http_step step;
+	enum error_kind kind;
+	const char *text; /* behind "GET /x: " */
+} answers[] = {
+	{"not found", {"", 404, NULL, STATUS("NotFound", "pv gone"), 0, 0, 0}, ERROR_NOT_FOUND,
+		"pv gone"},
+	{"a proxy's 404", {"", 404, NULL, "<html>", 0, 0, 0}, ERROR_UNAVAILABLE,
+		"the API server answered with HTTP status 404"},
+	{"an empty 404", {"", 404, NULL, "", 0, 0, 0}, ERROR_UNAVAILABLE,
+		"the API server answered with HTTP status 404"},
+	{"404 with another reason", {"", 404, NULL, STATUS("", "no such API"), 0, 0, 0},
+		ERROR_UNAVAILABLE, "no such API"},
+	{"exists", {"", 409, NULL, STATUS("AlreadyExists", "there"), 0, 0, 0}, ERROR_ALREADY_EXISTS,
+		"there"},
+	{"conflict", {"", 409, NULL, STATUS("Conflict", "changed"), 0, 0, 0}, ERROR_CONFLICT,
+		"changed"},
+	{"forbidden", {"", 403, NULL, STATUS("Forbidden", "no"), 0, 0, 0}, ERROR_FORBIDDEN, "no"},
+	{"invalid", {"", 422, NULL, STATUS("Invalid", "bad"), 0, 0, 0}, ERROR_INVALID, "bad"},
+	{"bad request", {"", 400, NULL, STATUS("BadRequest", "bad"), 0, 0, 0}, ERROR_INVALID,
+		"bad"},
+	{"expired", {"", 410, NULL, STATUS("Expired", "old"), 0, 0, 0}, ERROR_EXPIRED, "old"},
+	{"too many", {"", 429, "Retry-After: 1\r\n", STATUS("TooManyRequests", "slow"), 0, 0, 0},
+		ERROR_TOO_MANY_REQUESTS, "slow"},
+	{"gateway timeout", {"", 504, NULL, STATUS("Timeout", "late"), 0, 0, 0}, ERROR_TIMEOUT,
+		"late"},
+	{"internal", {"", 500, NULL, "oops", 0, 0, 0}, ERROR_UNAVAILABLE,
+		"the API server answered with HTTP status 500"},
+	{"proxy error", {"", 502, NULL, "<html>Bad Gateway</html>", 0, 0, 0}, ERROR_UNAVAILABLE,
+		"the API server answered with HTTP status 502"},
+	{"redirect", {"", 302, "Location: http://127.0.0.1:1/\r\n", "{}", 0, 0, 0}, ERROR_INTERNAL,
+		"the API server answered with HTTP status 302"},
+	{"message of a wrong type", {"", 403, NULL, "{'message': 7}", 0, 0, 0}, ERROR_FORBIDDEN,
+		"the API server answered with HTTP status 403"},
+	{"not JSON", {"", 200, NULL, "<html>Welcome</html>", 0, 0, 0}, ERROR_INTERNAL,
+		"the API server's answer is not JSON"},
+	{"nothing", {"", 200, NULL, "", 0, 0, 0}, ERROR_INTERNAL,
+		"the API server's answer is not JSON"},
+	{"half of it", {"", 200, NULL, "{'a': [1, 2", 0, 0, 0}, ERROR_INTERNAL,
+		"the API server's answer is not JSON"},
+	{"text behind it", {"", 200, NULL, "{'a': 1} x", 0, 0, 0}, ERROR_INTERNAL,
+		"the API server's answer is not JSON"},
+	{"invalid UTF-8", {"", 200, NULL, "{'a': '\xff'}", 0, 0, 0}, ERROR_INTERNAL,
+		"the API server's answer is not JSON"},
+};
+
+static void test_answers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		struct json_object *body = NULL;
+		struct fixture fixture;
+		char text[256];
+
+		begin(&fixture, &answers[i].step, 1);
+		assert_case(answers[i].name, request(&fixture, "GET", "/x", &body) == -1);
+		assert_case(answers[i].name, fixture.err.kind == answers[i].kind);
+		snprintf(text, sizeof(text), "GET /x: %s", answers[i].text);
+		assert_case_text(answers[i].name, fixture.err.text, text);
+		assert_case(answers[i].name, http_server_requests(fixture.server) == 1 && !body);
+		end(&fixture);
+	}
+}
+
+/* No answer at all, or not to its end: it is not known what happened. */
+static void test_no_answer(void **state)
+{
+	static const struct http_step steps[] = {
+		{"", 0, NULL, "{'a': ", HTTP_CUT, 0, 0}, {"", 0, NULL, NULL, HTTP_REFUSE, 0, 0}};
+	struct fixture fixture;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		begin(&fixture, &steps[i], 1);
+		assert_int_equal(request(&fixture, "GET", "/x", NULL), -1);
+		assert_int_equal(fixture.err.kind, ERROR_UNAVAILABLE);
+		assert_non_null(strstr(fixture.err.text, "GET /x: API server http://127.0.0.1:"));
+		end(&fixture);
+	}
+	begin(&fixture, NULL, 0);
+	http_server_pause(fixture.server, true);
+	assert_int_equal(request(&fixture, "GET", "/x", NULL), -1);
+	assert_int_equal(fixture.err.kind, ERROR_UNAVAILABLE);
+	http_server_pause(fixture.server, false);
+	end(&fixture);
+}
+
+static void test_too_long(void **state)
+{
+	static const struct http_step steps[] = {
+		{"", 200, NULL, "                                ", HTTP_ENDLESS, 0, 0}};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	assert_int_equal(request(&fixture, "GET", "/x", NULL), -1);
+	assert_int_equal(fixture.err.kind, ERROR_INTERNAL);
+	assert_non_null(strstr(fixture.err.text, "answer is over 16777216 bytes"));
+	end(&fixture);
+}
+
+/* Whatever the pieces are, and wherever they cut a character. */
+static void test_pieces(void **state)
+{
+	struct http_step step = {
+		"", 200, NULL, "{'a': ['gr\303\274n', '\342\202\254', 7]}\n", HTTP_CHUNKED, 0, 0};
+
+	(void)state;
+	for (step.piece = 1; step.piece < 40; step.piece++) {
+		struct json_object *body = NULL;
+		struct fixture fixture;
+
+		begin(&fixture, &step, 1);
+		assert_int_equal(request(&fixture, "GET", "/x", &body), 0);
+		assert_string_equal(json_object_to_json_string_ext(body, 0),
+			"{\"a\":[\"gr\303\274n\",\"\342\202\254\",7]}");
+		json_object_put(body);
+		end(&fixture);
+	}
+}
+
+static void test_connection_is_kept(void **state)
+{
+	static const struct http_step steps[] = {{"", 200, NULL, "{}", 0, 0, true}};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(request(&fixture, "GET", "/x", NULL), 0);
+	assert_int_equal(http_server_connections(fixture.server), 1);
+	/* The server closed it in the meantime. */
+	http_server_pause(fixture.server, true);
+	http_server_pause(fixture.server, false);
+	assert_int_equal(request(&fixture, "GET", "/x", NULL), 0);
+	assert_int_equal(http_server_connections(fixture.server), 2);
+	end(&fixture);
+}
+
+/* A file's token, replaced: asked once more with the new one, and with that from then on. */
+static void test_token_is_replaced(void **state)
+{
+	static const struct http_step steps[] = {{"/a", 200, NULL, "{}", 0, 0, 0},
+		{"/b", 401, NULL, STATUS("Unauthorized", "old"), 0, 0, 0},
+		{"", 200, NULL, "{}", 0, 0, true}};
+	char *folder = make_folder();
+	_cleanup_free_ char *token = write_file(folder, "token", "first\n");
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, 3);
+	fixture.config.token_file = token;
+	assert_int_equal(request(&fixture, "GET", "/a", NULL), 0);
+	free(write_file(folder, "token", "second\n"));
+	assert_int_equal(request(&fixture, "GET", "/b", NULL), 0);
+	assert_int_equal(request(&fixture, "GET", "/c", NULL), 0);
+	for (size_t i = 0; i < 4; i++)
+		assert_non_null(strstr(http_server_seen(fixture.server, i),
+			i < 2 ? "\r\nAuthorization: Bearer first\r\n"
+			      : "\r\nAuthorization: Bearer second\r\n"));
+	end(&fixture);
+	remove_folder(folder);
+}
+
+static void test_unauthorized(void **state)
+{
+	static const struct http_step steps[] = {
+		{"", 401, NULL, STATUS("Unauthorized", "who"), 0, 0, true}};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	fixture.config.token = (char *)"wrong";
+	assert_int_equal(request(&fixture, "GET", "/x", NULL), -1);
+	assert_int_equal(fixture.err.kind, ERROR_UNAUTHORIZED);
+	assert_int_equal(http_server_requests(fixture.server), 2);
+	end(&fixture);
+}
+
+/* A token file that is missing must not look like an object that is. */
+static void test_no_token(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, NULL, 0);
+	fixture.config.token_file = (char *)"/nowhere/token";
+	assert_int_equal(request(&fixture, "GET", "/x", NULL), -1);
+	assert_int_equal(fixture.err.kind, ERROR_UNAVAILABLE);
+	assert_string_equal(
+		fixture.err.text, "GET /x: token file /nowhere/token: No such file or directory");
+	assert_int_equal(http_server_requests(fixture.server), 0);
+	end(&fixture);
+}
+
+static void *request_often(void *context)
+{
+	struct kube_api api = rest_client_api(context);
+	struct rest_request get = {.method = "GET", .path = "/x"};
+	intptr_t failures = 0;
+
+	for (int i = 0; i < 20; i++)
+		failures += api.call(api.self, &get, NULL, NULL) < 0;
+	return (void *)failures;
+}
+
+static void test_many_threads(void **state)
+{
+	static const struct http_step steps[] = {{"", 200, NULL, "{}", 0, 0, true}};
+	struct fixture fixture;
+	pthread_t threads[8];
+	void *failures;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_create(&threads[i], NULL, request_often, fixture.client);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+		pthread_join(threads[i], &failures);
+		assert_null(failures);
+	}
+	assert_int_equal(http_server_requests(fixture.server), 160);
+	assert_true(http_server_connections(fixture.server) <= 8);
+	end(&fixture);
+}
+
+/* Configurations of TLS, and whether they reach the server, which wants a client certificate of
+ * the same CA. File names are below the server's folder; inline is what their files hold. */
+static const struct {
+	const char *name, *host;
+	const char *ca, *certificate, *key;
+	const char *tls_server_name;
+	bool inline_data, insecure, works;
+} tls_cases[] = {
+	{"files", "127.0.0.1", "ca.crt", "client.crt", "client.key", NULL, false, false, true},
+	{"inline", "127.0.0.1", "ca.crt", "client.crt", "client.key", NULL, true, false, true},
+	{"another CA", "127.0.0.1", "other.crt", "client.crt", "client.key", NULL, false, false,
+		false},
+	{"another CA, inline", "127.0.0.1", "other.crt", "client.crt", "client.key", NULL, true,
+		false, false},
+	{"another CA, not verified", "127.0.0.1", "other.crt", "client.crt", "client.key", NULL,
+		false, true, true},
+	{"no client certificate", "127.0.0.1", "ca.crt", NULL, NULL, NULL, false, false, false},
+	{"a client certificate of another CA", "127.0.0.1", "ca.crt", "stranger.crt",
+		"stranger.key", NULL, false, false, false},
+	{"no CA file", "127.0.0.1", "missing.crt", "client.crt", "client.key", NULL, false, false,
+		false},
+	{"the name is not in the certificate", "localhost", "ca.crt", "client.crt", "client.key",
+		NULL, false, false, false},
+	{"the expected name is", "localhost", "ca.crt", "client.crt", "client.key",
+		"kubernetes.test", false, false, true},
+	{"the expected name is not", "127.0.0.1", "ca.crt", "client.crt", "client.key",
+		"other.test", false, false, false},
+};
+
+static void set_blob(struct kube_blob *blob, const char *name, bool inline_data)
+{
+	if (!name)
+		return;
+	if (inline_data)
+		blob->data = tls_server_read(name);
+	else
+		blob->file = tls_server_file(name);
+}
+
+static void check_tls(const struct tls_server *server, size_t i)
+{
+	_cleanup_(kube_config_freep) struct kube_config *config = calloc(1, sizeof(*config));
+	struct rest_request get = {.method = "GET", .path = "/version"};
+	struct rest_client *client;
+	struct error err = {0};
+	struct kube_api api;
+	int result;
+
+	if (asprintf(&config->server, "https://%s:%d/", tls_cases[i].host,
+		    tls_server_port(server)) < 0)
+		abort();
+	config->server[strlen(config->server) - 1] = '\0';
+	set_blob(&config->ca, tls_cases[i].ca, tls_cases[i].inline_data);
+	set_blob(&config->certificate, tls_cases[i].certificate, tls_cases[i].inline_data);
+	set_blob(&config->key, tls_cases[i].key, tls_cases[i].inline_data);
+	config->insecure = tls_cases[i].insecure;
+	if (tls_cases[i].tls_server_name)
+		config->tls_server_name = strdup(tls_cases[i].tls_server_name);
+	client = rest_client_new(config);
+	api = rest_client_api(client);
+	result = api.call(api.self, &get, NULL, &err);
+	if (result < 0 && tls_cases[i].works)
+		print_error("%s\n", err.text);
+	assert_case(tls_cases[i].name, result == (tls_cases[i].works ? 0 : -1));
+	assert_case(tls_cases[i].name, tls_cases[i].works || err.kind == ERROR_UNAVAILABLE);
+	rest_client_free(client);
+}
+
+static void test_tls(void **state)
+{
+	struct tls_server *server = tls_server_start();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(tls_cases); i++)
+		check_tls(server, i);
+	tls_server_stop(server);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_get),
+		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_handles_forget),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_connection_is_kept),
+		cmocka_unit_test(test_token_is_replaced),
+		cmocka_unit_test(test_unauthorized),
+		cmocka_unit_test(test_no_token),
+		cmocka_unit_test(test_many_threads),
+		cmocka_unit_test(test_tls),
+	};
+	int failed;
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	curl_global_cleanup();
+	return failed;
+}
