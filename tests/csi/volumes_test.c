@@ -6,6 +6,7 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -368,6 +369,68 @@ static void test_damaged_record(void **state)
 	volumes_stop(&volumes);
 }
 
+struct worker {
+	struct volumes *volumes;
+	pthread_t thread;
+	int number;
+	struct error err;
+};
+
+static int create_and_delete(struct worker *worker)
+{
+	struct parameters parameters = of_set;
+	char ordinal[16], name[32];
+	struct volume_request request = {name, 4096, 0, &parameters};
+	struct volume volume, found;
+
+	snprintf(ordinal, sizeof(ordinal), "%d", worker->number);
+	snprintf(name, sizeof(name), "pvc-%d", worker->number);
+	parameters.ordinal = ordinal;
+	/* The volume before it is still in the trash: callers repeat. */
+	while (volumes_create(worker->volumes, &request, &volume, &worker->err) < 0)
+		if (worker->err.kind != ERROR_ABORTED)
+			return -1;
+	if (volumes_find(worker->volumes, volume.id, &found, &worker->err) == 0)
+		volume_done(&found);
+	else if (worker->err.kind != ERROR_NOT_FOUND) /* the other one was faster */
+		return -1;
+	if (volumes_delete(worker->volumes, volume.id, &worker->err) < 0)
+		return -1;
+	volume_done(&volume);
+	worker->err.kind = ERROR_NONE;
+	return 0;
+}
+
+static void *work(void *argument)
+{
+	for (int i = 0; i < 40; i++)
+		if (create_and_delete(argument) < 0)
+			break;
+	return NULL;
+}
+
+/* Ordinals of one set come and go, and with them the directories that they share. */
+static void test_many_threads(void **state)
+{
+	struct fixture *fixture = *state;
+	struct worker workers[8] = {0};
+	struct volumes volumes;
+
+	start(fixture, &volumes);
+	for (int i = 0; i < 8; i++) {
+		workers[i].volumes = &volumes;
+		workers[i].number = i / 2; /* two at a time want the same volume */
+		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+	}
+	for (int i = 0; i < 8; i++) {
+		pthread_join(workers[i].thread, NULL);
+		if (workers[i].err.kind != ERROR_NONE)
+			fail_msg("%s", workers[i].err.text);
+	}
+	assert_false(fixture_exists(fixture_path(fixture, "root/shop")));
+	volumes_stop(&volumes);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -380,6 +443,7 @@ int main(void)
 		TEST(test_name_in_trash),
 		TEST(test_half_made_with_other_parameters),
 		TEST(test_damaged_record),
+		TEST(test_many_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
