@@ -299,27 +299,40 @@ static void log_recovery(struct resource *resource)
 	resource->reflector->logged = (struct error){0};
 }
 
-/* Back off, then go on: from the last resourceVersion, or, where that is too old, by a new list. */
+/* Whether a watch may be taken up again where it ended: the server was away, or too busy. After
+ * anything else our resourceVersion, or what we made of an event, is in doubt. */
+static bool may_resume(enum error_kind kind)
+{
+	return kind == ERROR_UNAVAILABLE || kind == ERROR_TIMEOUT || kind == ERROR_UNAUTHORIZED ||
+	       kind == ERROR_TOO_MANY_REQUESTS;
+}
+
+static void reset_back_off_if_healthy(struct resource *resource)
+{
+	if (resource->phase == PHASE_WATCHING && now_ms() - resource->started_ms > HEALTHY_MS)
+		resource->back_off_ms = BACK_OFF_MIN_MS;
+}
+
+/* Back off, then go on: from the last resourceVersion, or by a new list. Half a list is no list. */
 static void fail(struct resource *resource, const struct error *err)
 {
 	int64_t now = now_ms(), delay;
+	bool listing = resource->phase == PHASE_LISTING || resource->continue_token;
+	bool aged; /* a watch without events for long ends so: no failure, unless it repeats */
 
 	set_string(&resource->continue_token, NULL);
-	if (err->kind == ERROR_EXPIRED && resource->version) {
+	if (listing || !may_resume(err->kind))
 		set_string(&resource->version, NULL);
-		resource->due_ms = now + dice(BACK_OFF_MIN_MS);
-		return;
-	}
-	if (resource->phase == PHASE_LISTING || err->kind == ERROR_EXPIRED)
-		set_string(&resource->version, NULL);
-	if (resource->phase == PHASE_WATCHING && now - resource->started_ms > HEALTHY_MS)
-		resource->back_off_ms = BACK_OFF_MIN_MS;
-	delay = resource->back_off_ms + dice((uint32_t)resource->back_off_ms / 2);
+	reset_back_off_if_healthy(resource);
+	aged = err->kind == ERROR_EXPIRED && resource->back_off_ms == BACK_OFF_MIN_MS;
+	delay = aged ? dice(BACK_OFF_MIN_MS)
+		     : resource->back_off_ms + dice((uint32_t)resource->back_off_ms / 2);
 	resource->back_off_ms *= 2;
 	if (resource->back_off_ms > BACK_OFF_MAX_MS)
 		resource->back_off_ms = BACK_OFF_MAX_MS;
 	resource->due_ms = now + delay;
-	log_failure(resource, err, delay);
+	if (!aged)
+		log_failure(resource, err, delay);
 }
 
 static void mark_synced(struct resource *resource)
@@ -388,6 +401,7 @@ static void finish_transfer(struct resource *resource, CURLcode code)
 		fail(resource, &err);
 	} else {
 		log_recovery(resource);
+		reset_back_off_if_healthy(resource);
 		resource->due_ms = 0;
 	}
 	resource->phase = PHASE_IDLE;
