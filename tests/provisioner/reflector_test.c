@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reflector.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "http_server.h"
+#include "testing.h"
+
+#define LIST  "GET /api/v1/persistentvolumes?limit=500 "
+#define NEXT  "GET /api/v1/persistentvolumes?limit=500&continue="
+#define WATCH "GET /api/v1/persistentvolumes?watch=true&allowWatchBookmarks=true&resourceVersion="
+
+#define OBJECT(name, version)                                                                      \
+	"{'metadata': {'name': '" name "', 'uid': 'u', 'resourceVersion': '" version "'}}"
+#define PAGE(version, more, items)                                                                 \
+	"{'metadata': {'resourceVersion': '" version "'" more "}, 'items': [" items "]}"
+#define EVENT(type, name, version) "{'type': '" type "', 'object': " OBJECT(name, version) "}\n"
+#define BOOKMARK(version)                                                                          \
+	"{'type': 'BOOKMARK', 'object': {'metadata': {'resourceVersion': '" version "'}}}\n"
+#define FAILURE(code)                                                                              \
+	"{'type': 'ERROR', 'object': {'kind': 'Status', 'code': " code ", 'message': 'why'}}\n"
+
+/* A reflector of a scripted server, and what it told of the volumes: "+a1 ~a1>2 -a2 ". */
+struct fixture {
+	struct http_server *server;
+	struct kube_config config;
+	struct rest_client *client;
+	struct store *store;
+	struct reflector *reflector;
+	pthread_mutex_t lock; /* guards the text */
+	char text[1024];
+	const char *wanted;
+};
+
+static void tell(void *context, const struct object *old, const struct object *new)
+{
+	struct fixture *fixture = context;
+	size_t length;
+	char *at;
+
+	pthread_mutex_lock(&fixture->lock);
+	length = strlen(fixture->text);
+	at = fixture->text + length;
+	if (old && new)
+		snprintf(at, sizeof(fixture->text) - length, "~%s%s>%s ", old->key,
+			old->resource_version, new->resource_version);
+	else
+		snprintf(at, sizeof(fixture->text) - length, "%c%s%s ", new ? '+' : '-',
+			(new ? new : old)->key, (new ? new : old)->resource_version);
+	pthread_mutex_unlock(&fixture->lock);
+}
+
+static void begin(struct fixture *fixture, const struct http_step *steps, size_t count)
+{
+	*fixture = (struct fixture){.server = http_server_start(steps, count)};
+	pthread_mutex_init(&fixture->lock, NULL);
+	fixture->config.server = (char *)http_server_url(fixture->server);
+	fixture->client = rest_client_new(&fixture->config);
+	fixture->store = store_new(tell, fixture);
+	fixture->reflector = reflector_new(fixture->client);
+	reflector_add(fixture->reflector, &volume_type, fixture->store);
+	reflector_start(fixture->reflector);
+}
+
+static void end(struct fixture *fixture)
+{
+	reflector_stop(fixture->reflector);
+	reflector_free(fixture->reflector);
+	store_free(fixture->store);
+	rest_client_free(fixture->client);
+	http_server_stop(fixture->server);
+	pthread_mutex_destroy(&fixture->lock);
+}
+
+static bool has_told(void *context)
+{
+	struct fixture *fixture = context;
+	bool told;
+
+	pthread_mutex_lock(&fixture->lock);
+	told = !strcmp(fixture->text, fixture->wanted);
+	pthread_mutex_unlock(&fixture->lock);
+	return told;
+}
+
+/* Wait until exactly TEXT was told, and until COUNT requests came. */
+static void expect(struct fixture *fixture, const char *text, size_t count)
+{
+	fixture->wanted = text;
+	if (!wait_until(has_told, fixture))
+		assert_string_equal(fixture->text, text);
+	assert_true(http_server_wait(fixture->server, count));
+}
+
+/* Request INDEX, counting from 0, is this one. */
+static void check_request(struct fixture *fixture, size_t index, const char *start)
+{
+	const char *seen = http_server_seen(fixture->server, index);
+
+	if (strncmp(seen, start, strlen(start)))
+		assert_string_equal(seen, start);
+}
+
+static void test_pages_then_watch(void **state)
+{
+	static const struct http_step steps[] = {
+		{NEXT "b%2Fc%3D", 0, NULL, PAGE("10", "", OBJECT("c", "3")), 0, 0, 0},
+		{NEXT "tok", 0, NULL, PAGE("10", ", 'continue': 'b/c='", OBJECT("b", "2")),
+			HTTP_CHUNKED, 7, 0},
+		{LIST, 0, NULL, PAGE("10", ", 'continue': 'tok'", OBJECT("a", "1")), 0, 0, 0},
+		{WATCH "10&timeoutSeconds=", 0, NULL,
+			EVENT("ADDED", "d", "11") EVENT("MODIFIED", "a", "12") BOOKMARK("13")
+				EVENT("DELETED", "b", "14") EVENT("NEWTYPE", "c", "15"),
+			HTTP_HOLD, 5, 0},
+	};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	assert_true(reflector_wait_synced(fixture.reflector));
+	expect(&fixture, "+a1 +b2 +c3 +d11 ~a1>12 -b2 ", 4);
+	assert_int_equal(store_count(fixture.store), 3);
+	end(&fixture);
+}
+
+/* A watch that ends as it should goes on where it was: after the last bookmark or event. */
+static void test_clean_end(void **state)
+{
+	static const struct http_step steps[] = {
+		{LIST, 0, NULL, PAGE("10", "", ""), 0, 0, 0},
+		{WATCH "10&", 0, NULL, EVENT("ADDED", "a", "11"), HTTP_CHUNKED, 0, 0},
+		{WATCH "11&", 0, NULL, BOOKMARK("20"), HTTP_CHUNKED, 0, 0},
+		{WATCH "20&", 0, NULL, EVENT("ADDED", "b", "21"), HTTP_HOLD, 0, 0},
+	};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	expect(&fixture, "+a11 +b21 ", 4);
+	end(&fixture);
+}
+
+/* Cut in the middle of a line: what was whole counts, and the rest comes again. */
+static void test_cut(void **state)
+{
+	static const struct http_step steps[] = {
+		{LIST, 0, NULL, PAGE("10", "", ""), 0, 0, 0},
+		{WATCH "10&", 0, NULL, EVENT("ADDED", "a", "11") "{'type': 'ADDED', 'obj", HTTP_CUT,
+			9, 0},
+		{WATCH "11&", 0, NULL, EVENT("ADDED", "b", "12") "{'type': 'ADD", HTTP_CHUNKED, 9,
+			0},
+		{WATCH "12&", 0, NULL, EVENT("ADDED", "c", "13"), HTTP_HOLD, 0, 0},
+	};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	expect(&fixture, "+a11 +b12 +c13 ", 4);
+	end(&fixture);
+}
+
+/* Ways in which a watch says that it cannot go on: each leads to a new list, which deletes what
+ * vanished in the meantime. */
+static const struct {
+	const char *name;
+	struct http_step watch;
+} relists[] = {
+	{"ERROR event with 410", {WATCH "10&", 0, NULL, FAILURE("410"), HTTP_HOLD, 0, 0}},
+	{"HTTP status 410",
+		{WATCH "10&", 410, NULL,
+			"{'kind': 'Status', 'reason': 'Expired', 'message': 'old'}", 0, 0, 0}},
+	{"ERROR event of another kind", {WATCH "10&", 0, NULL, FAILURE("400"), HTTP_HOLD, 0, 0}},
+	{"garbage", {WATCH "10&", 0, NULL, "garbage\n", HTTP_HOLD, 0, 0}},
+	{"refused", {WATCH "10&", 400, NULL, "{'message': 'what?'}", 0, 0, 0}},
+};
+
+static void test_relist(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(relists); i++) {
+		const struct http_step steps[] = {
+			{LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1") "," OBJECT("b", "2")), 0, 0,
+				0},
+			relists[i].watch,
+			{LIST, 0, NULL, PAGE("30", "", OBJECT("b", "2") "," OBJECT("c", "3")), 0, 0,
+				0},
+			{WATCH "30&", 0, NULL, EVENT("ADDED", "d", "31"), HTTP_HOLD, 0, 0},
+		};
+		struct fixture fixture;
+
+		begin(&fixture, steps, ARRAY_SIZE(steps));
+		expect(&fixture, "+a1 +b2 ~b2>2 +c3 -a1 +d31 ", 4);
+		end(&fixture);
+	}
+}
+
+/* Ways in which a watch fails that say nothing against our resourceVersion. */
+static const struct {
+	const char *name;
+	struct http_step watch;
+} resumes[] = {
+	{"ERROR event with 500", {WATCH "10&", 0, NULL, FAILURE("500"), HTTP_HOLD, 0, 0}},
+	{"ERROR event without a code",
+		{WATCH "10&", 0, NULL, "{'type': 'ERROR', 'object': {}}\n", HTTP_HOLD, 0, 0}},
+	{"too many requests",
+		{WATCH "10&", 429, "Retry-After: 1\r\n", "{'message': 'slow'}", 0, 0, 0}},
+	{"unavailable", {WATCH "10&", 503, NULL, "<html>", 0, 0, 0}},
+	{"unauthorized", {WATCH "10&", 401, NULL, "{'message': 'who'}", 0, 0, 0}},
+	{"no answer", {WATCH "10&", 0, NULL, NULL, HTTP_REFUSE, 0, 0}},
+	{"ends at once", {WATCH "10&", 0, NULL, "", HTTP_CHUNKED, 0, 0}},
+};
+
+static void test_resume(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(resumes); i++) {
+		const struct http_step steps[] = {
+			{LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1")), 0, 0, 0},
+			resumes[i].watch,
+			{WATCH "10&", 0, NULL, EVENT("ADDED", "d", "31"), HTTP_HOLD, 0, 0},
+		};
+		struct fixture fixture;
+
+		begin(&fixture, steps, ARRAY_SIZE(steps));
+		expect(&fixture, "+a1 +d31 ", 3);
+		end(&fixture);
+	}
+}
+
+/* Half a list is no list: neither its objects' absence nor its resourceVersion count. */
+static void test_list_fails_half_way(void **state)
+{
+	static const struct http_step steps[] = {
+		{LIST, 0, NULL, PAGE("10", ", 'continue': 't'", OBJECT("a", "1")), 0, 0, 0},
+		{NEXT "t", 410, NULL, "{'message': 'too slow'}", 0, 0, 0},
+		{LIST, 0, NULL, PAGE("20", ", 'continue': 'u'", OBJECT("b", "1")), 0, 0, 0},
+		{NEXT "u", 503, NULL, "", 0, 0, 0},
+		{LIST, 0, NULL, PAGE("30", ", 'continue': 'v'", OBJECT("c", "1")), 0, 0, 0},
+		{NEXT "v", 0, NULL, PAGE("30", "", OBJECT("d", "1")), 0, 0, 0},
+		{WATCH "30&", 0, NULL, EVENT("ADDED", "e", "31"), HTTP_HOLD, 0, 0},
+	};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	expect(&fixture, "+a1 +b1 +c1 +d1 -a1 -b1 +e31 ", 7);
+	end(&fixture);
+}
+
+/* Lists that make no sense are asked for again, and change nothing. */
+static void test_strange_lists(void **state)
+{
+	static const struct http_step steps[] = {
+		{LIST, 0, NULL, "{}", 0, 0, 0},
+		{LIST, 0, NULL, "<html>", 0, 0, 0},
+		{LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1")), 0, 0, 0},
+		{WATCH "10&", 0, NULL, "", HTTP_HOLD, 0, 0},
+	};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	expect(&fixture, "+a1 ", 4);
+	end(&fixture);
+}
+
+/* Objects that make no sense are left out, and stop no others. */
+static void test_malformed_objects(void **state)
+{
+	static const struct http_step steps[] = {
+		{LIST, 0, NULL, PAGE("10", "", "7, null, {}, {'metadata': []}," OBJECT("a", "1")),
+			0, 0, 0},
+		{WATCH "10&", 0, NULL,
+			"{'type': 'ADDED', 'object': {'metadata': {'resourceVersion': '11'}}}\n"
+			"{'type': 'DELETED', 'object': {}}\n" EVENT("DELETED", "nobody", "12")
+				EVENT("ADDED", "b", "13"),
+			HTTP_HOLD, 0, 0},
+	};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	expect(&fixture, "+a1 +b13 ", 2);
+	end(&fixture);
+}
+
+/* The API server goes away and comes back. */
+static void test_refused_connection(void **state)
+{
+	static const struct http_step steps[] = {
+		{LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1")), 0, 0, 0},
+		{WATCH "10&", 0, NULL, EVENT("ADDED", "b", "11"), HTTP_HOLD, 0, 0},
+		{WATCH "11&", 0, NULL, EVENT("ADDED", "c", "12"), HTTP_HOLD, 0, 0},
+	};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	expect(&fixture, "+a1 +b11 ", 2);
+	http_server_pause(fixture.server, true);
+	http_server_pause(fixture.server, false);
+	expect(&fixture, "+a1 +b11 +c12 ", 3);
+	end(&fixture);
+}
+
+/* A token that is refused between two pages must not turn half a list into a whole one. */
+static void test_unauthorized_between_pages(void **state)
+{
+	static const struct http_step steps[] = {
+		{LIST, 401, NULL, "{'message': 'who'}", 0, 0, 0},
+		{LIST, 0, NULL, PAGE("10", ", 'continue': 't'", OBJECT("a", "1")), 0, 0, 0},
+		{NEXT "t", 401, NULL, "{'message': 'who'}", 0, 0, 0},
+		{LIST, 0, NULL, PAGE("20", "", OBJECT("b", "1")), 0, 0, 0},
+		{WATCH "20&", 0, NULL, "", HTTP_HOLD, 0, 0},
+	};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	expect(&fixture, "+a1 +b1 -a1 ", 5);
+	end(&fixture);
+}
+
+static void test_stop(void **state)
+{
+	static const struct http_step hold[] = {{LIST, 0, NULL, "{'metadata': ", HTTP_HOLD, 0, 0}};
+	static const struct http_step fails[] = {{LIST, 503, NULL, "", 0, 0, true}};
+	struct fixture fixture;
+
+	(void)state;
+	/* While a list is under way. */
+	begin(&fixture, hold, 1);
+	assert_true(http_server_wait(fixture.server, 1));
+	reflector_stop(fixture.reflector);
+	assert_false(reflector_wait_synced(fixture.reflector));
+	fixture.reflector = (reflector_free(fixture.reflector), reflector_new(fixture.client));
+	reflector_start(fixture.reflector);
+	end(&fixture);
+	/* While it backs off. */
+	begin(&fixture, fails, 1);
+	assert_true(http_server_wait(fixture.server, 1));
+	end(&fixture);
+}
+
+static void *wait_synced(void *context)
+{
+	return reflector_wait_synced(context) ? context : NULL;
+}
+
+/* Who waits for the caches is let go. */
+static void test_stop_while_waiting(void **state)
+{
+	static const struct http_step steps[] = {{LIST, 0, NULL, "", HTTP_HOLD, 0, 0}};
+	struct fixture fixture;
+	pthread_t thread;
+	void *synced;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	pthread_create(&thread, NULL, wait_synced, fixture.reflector);
+	assert_true(http_server_wait(fixture.server, 1));
+	reflector_stop(fixture.reflector);
+	pthread_join(thread, &synced);
+	assert_null(synced);
+	reflector_free(fixture.reflector);
+	fixture.reflector = reflector_new(fixture.client);
+	reflector_start(fixture.reflector);
+	end(&fixture);
+}
+
+/* Each resource has a connection and a life of its own. */
+static void test_two_resources(void **state)
+{
+	static const struct http_step steps[] = {
+		{LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1")), 0, 0, 0},
+		{WATCH "10&", 0, NULL, EVENT("ADDED", "b", "11"), HTTP_HOLD, 0, 0},
+		{"GET /api/v1/nodes?limit=500", 403, NULL, "{'message': 'no'}", 0, 0, 0},
+		{"GET /api/v1/nodes?limit=500", 0, NULL, PAGE("7", "", OBJECT("n", "1")), 0, 0, 0},
+		{"GET /api/v1/nodes?watch", 0, NULL, EVENT("DELETED", "n", "8"), HTTP_HOLD, 0, 0},
+	};
+	struct fixture fixture = {.server = http_server_start(steps, ARRAY_SIZE(steps))};
+	_cleanup_(store_freep) struct store *nodes = store_new(NULL, NULL);
+
+	(void)state;
+	pthread_mutex_init(&fixture.lock, NULL);
+	fixture.config.server = (char *)http_server_url(fixture.server);
+	fixture.client = rest_client_new(&fixture.config);
+	fixture.store = store_new(tell, &fixture);
+	fixture.reflector = reflector_new(fixture.client);
+	reflector_add(fixture.reflector, &volume_type, fixture.store);
+	reflector_add(fixture.reflector, &node_type, nodes);
+	reflector_start(fixture.reflector);
+	assert_true(reflector_wait_synced(fixture.reflector));
+	expect(&fixture, "+a1 +b11 ", 5);
+	check_request(&fixture, 0, "GET /api/v1/");
+	end(&fixture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pages_then_watch),
+		cmocka_unit_test(test_clean_end),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_relist),
+		cmocka_unit_test(test_resume),
+		cmocka_unit_test(test_list_fails_half_way),
+		cmocka_unit_test(test_strange_lists),
+		cmocka_unit_test(test_malformed_objects),
+		cmocka_unit_test(test_refused_connection),
+		cmocka_unit_test(test_unauthorized_between_pages),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_stop_while_waiting),
+		cmocka_unit_test(test_two_resources),
+	};
+	int failed;
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	curl_global_cleanup();
+	return failed;
+}
