@@ -123,7 +123,8 @@ static int parse_choice(const struct flag *flag, const char *text, int *ret, str
 
 	for (; at && !strchr(text, '|'); at = strchr(at, '|'), index++) {
 		at += *at == '|';
-		if (!strncmp(at, text, strlen(text)) && strchr("|", at[strlen(text)])) {
+		if (!strchr(text, '|') && !strncmp(at, text, strlen(text)) &&
+			strchr("|", at[strlen(text)])) {
 			*ret = index;
 			return 0;
 		}

@@ -8,6 +8,7 @@
 #include <grpc/slice.h>
 #include <grpc/support/time.h>
 #include <string.h>
+#include <sys/un.h>
 
 struct rpc_client {
 	grpc_channel *channel;
@@ -21,6 +22,34 @@ struct rpc_answer {
 	grpc_status_code status;
 	grpc_slice details;
 };
+
+/* The path of a unix socket's endpoint, or NULL. Borrowed from ENDPOINT. */
+static const char *socket_path(const char *endpoint, struct error *err)
+{
+	const char *path = endpoint;
+
+	if (!strncmp(path, "unix:", 5))
+		path += 5;
+	if (!strncmp(path, "///", 3))
+		path += 2;
+	if (path[0] != '/' || path[1] == '/' || !path[1]) {
+		error_set(err, ERROR_INVALID,
+			"endpoint \"%s\" is not a unix socket: write unix:///path/csi.sock",
+			endpoint);
+		return NULL;
+	}
+	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+		error_set(err, ERROR_INVALID, "the path of socket \"%s\" is longer than 107 bytes",
+			path);
+		return NULL;
+	}
+	return path;
+}
+
+int rpc_client_check_endpoint(const char *endpoint, struct error *err)
+{
+	return socket_path(endpoint, err) ? 0 : -1;
+}
 
 int rpc_client_new(const char *endpoint, struct rpc_client **ret_client, struct error *err)
 {
@@ -38,16 +67,10 @@ int rpc_client_new(const char *endpoint, struct rpc_client **ret_client, struct 
 			{.string = (char *)"localhost"}},
 	};
 	grpc_channel_args channel_args = {ARRAY_SIZE(args), args};
-	const char *path = endpoint;
+	const char *path = socket_path(endpoint, err);
 
-	if (!strncmp(path, "unix:", 5))
-		path += 5;
-	if (!strncmp(path, "///", 3))
-		path += 2;
-	if (*path != '/')
-		return error_set(err, ERROR_INVALID,
-			"endpoint \"%s\" is not a unix socket: write unix:///path/csi.sock",
-			endpoint);
+	if (!path)
+		return -1;
 	client = calloc(1, sizeof(*client));
 	if (!client || asprintf(&target, "unix:%s", path) < 0)
 		abort();

@@ -17,6 +17,9 @@
 
 struct rpc_client;
 
+/* Whether ENDPOINT can be one; ERROR_INVALID says why not. */
+int rpc_client_check_endpoint(const char *endpoint, struct error *err);
+
 /* Connect to ENDPOINT: "unix:///path", "unix:path" or "/path". Connecting is lazy, so this fails
  * only for an endpoint that cannot be one (ERROR_INVALID). Caller frees. */
 int rpc_client_new(const char *endpoint, struct rpc_client **ret_client, struct error *err);

@@ -334,8 +334,9 @@ static int call_create_volume(struct csi_client *client,
 	if (rpc_client_call(client->rpc, &call, &message, err) < 0)
 		return -1;
 	response = (Csi__V1__CreateVolumeResponse *)message;
+	/* It may have made one: not a final answer. */
 	if (!response->volume || !*response->volume->volume_id)
-		return error_set(err, ERROR_INTERNAL, "the driver answered without a volume id");
+		return error_set(err, ERROR_ABORTED, "the driver answered without a volume id");
 	copy_volume(response->volume, ret_volume);
 	return 0;
 }

@@ -5,8 +5,17 @@
 
 #include "flags.h"
 #include "log.h"
+#include "rpc_client.h"
 
 #define PROGRAM "ordinal-provisioner"
+
+static void check_address(const struct flag *flags, const char *address)
+{
+	struct error err;
+
+	if (rpc_client_check_endpoint(address, &err) < 0)
+		flags_reject(PROGRAM, flags, "csi-address", err.text);
+}
 
 /* A PV's name is the prefix, a dash and a UID of 36 characters, and PV names are DNS names. */
 static void check_prefix(const struct flag *flags, const char *prefix)
@@ -66,6 +75,7 @@ void options_parse(struct options *options, int argc, char **argv)
 	};
 	flags_parse(
 		PROGRAM, "gives claims their volumes through any CSI driver", flags, argc, argv);
+	check_address(flags, options->csi_address);
 	check_prefix(flags, options->volume_name_prefix);
 	if (options->retry_interval_max_ms < options->retry_interval_start_ms)
 		flags_reject(PROGRAM, flags, "retry-interval-max",
