@@ -87,6 +87,10 @@ $$(BUILD)/tests/$(1)/%.o: CPPFLAGS += -I$(1) -Itests/$(1)/support
 endef
 $(eval $(call test_rule,provisioner))
 $(eval $(call test_rule,csi))
+# The provisioner's client is tested against the driver's server.
+$(BUILD)/tests/provisioner/csi_client_test: $(addprefix $(BUILD)/csi/,rpc_server.o unix_socket.o \
+		wire_strings.o)
+$(BUILD)/tests/provisioner/csi_client_test.o: CPPFLAGS += -Icsi
 $(BUILD)/tests/%.o: | build/.packages-test
 
 test: build/.packages-test $(PROGRAMS) $(TESTS)
