@@ -7,9 +7,6 @@
 #include "names.h"
 #include "requests.h"
 
-/* Where on the node the volume lies: for people who look at the PersistentVolume. */
-#define CONTEXT_PATH ORDINAL_KEY_PREFIX "path"
-
 static bool is_here(const struct driver *driver, const Csi__V1__Topology *topology)
 {
 	for (size_t i = 0; i < topology->n_segments; i++)
@@ -78,7 +75,7 @@ static void reply_volume(
 
 	if (asprintf(&path, "%s/%s", volume->location.share, volume->record->path) < 0)
 		abort();
-	entry.key = (char *)CONTEXT_PATH;
+	entry.key = (char *)ORDINAL_KEY_PATH;
 	entry.value = path;
 	segment.key = (char *)driver->topology_key;
 	segment.value = (char *)driver->node_id;

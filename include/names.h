@@ -23,6 +23,9 @@
 #define ORDINAL_KEY_TEMPLATE        ORDINAL_KEY_PREFIX "template"
 #define ORDINAL_KEY_ORDINAL         ORDINAL_KEY_PREFIX "ordinal"
 
+/* In a volume's context: where its data lie, for the administrator. */
+#define ORDINAL_KEY_PATH ORDINAL_KEY_PREFIX "path"
+
 /* The standard extra create metadata of external-provisioner. */
 #define CSI_KEY_PREFIX        "csi.storage.k8s.io/"
 #define CSI_KEY_PVC_NAME      CSI_KEY_PREFIX "pvc/name"

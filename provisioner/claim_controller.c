@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "names.h"
 #include "provisioning.h"
 #include "topology.h"
 
@@ -239,6 +240,24 @@ static int save_volume(const struct controller *controller, const struct provisi
 	return result;
 }
 
+/* Our driver lets a volume keep clear of data that are not its own, by a name that ends in the
+ * volume's. Who looks for the data at the usual place has to know. */
+static void report_other_place(const struct controller *controller,
+	const struct provisioning *provisioning, const struct csi_volume *volume)
+{
+	const char *path = string_map_get(&volume->context, ORDINAL_KEY_PATH);
+	const char *suffix = path ? strrchr(path, '@') : NULL;
+
+	if (!controller->driver.info.ours || !suffix ||
+		strcmp(suffix + 1, provisioning->volume_name))
+		return;
+	event_record(controller->events, &provisioning->claim->object, EVENT_WARNING,
+		"PlaceOccupied",
+		"%.*s holds data of another volume or of nobody: they are left alone, and this "
+		"claim's volume is at %s",
+		(int)(suffix - path), path, path);
+}
+
 static int create_and_save(
 	struct claim_controller *claims, const struct provisioning *provisioning, struct error *err)
 {
@@ -255,6 +274,8 @@ static int create_and_save(
 			err->kind == ERROR_EXHAUSTED && provisioning->has_topology, err);
 	}
 	result = save_volume(controller, provisioning, &volume, err);
+	if (result == 0)
+		report_other_place(controller, provisioning, &volume);
 	csi_volume_done(&volume);
 	if (result < 0) {
 		error_prefix(err, "Error creating provisioned PV object for claim %s/%s",

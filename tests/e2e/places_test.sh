@@ -66,6 +66,20 @@ kube delete pvc --all --wait=false >/dev/null
 wait_for 120 "deleted with their claims, their directories go" \
   node_lacks "$base/$story_namespace/web-app"
 
+chapter "A place that holds somebody's data"
+node_files mkdir -p "$base/$story_namespace/taken/disk-0"
+node_files sh -c "echo precious > $base/$story_namespace/taken/disk-0/file"
+set_of taken disk
+wait_for 180 "the set is ready all the same" set_ready taken
+wait_for 20 "an event says where its volume is" \
+  event_says disk-taken-0 PlaceOccupied "this claim's volume is at $base/$story_namespace/taken/disk-0@$(volume_of disk-taken-0)"
+check "the data are left alone" holds "$base/$story_namespace/taken/disk-0/file" precious
+check "replica 0 writes elsewhere" holds "$base/$story_namespace/taken/disk-0@$(volume_of disk-taken-0)/name" taken-0
+kube delete statefulset taken >/dev/null
+kube delete pvc --all --wait=false >/dev/null
+wait_for 120 "deleted, its volumes go" node_lacks "$base/$story_namespace/taken/disk-1"
+check "and the data are left alone still" holds "$base/$story_namespace/taken/disk-0/file" precious
+
 chapter "A claim of no StatefulSet"
 claim single-0
 pod one single-0 'echo precious > /data/file; sleep 1000000000'

@@ -499,6 +499,43 @@ static void test_smaller_volume(void **state)
 	end(&fixture);
 }
 
+/* A volume that our driver put beside a place that holds other data: whoever looks there is told.
+ */
+static void test_occupied_place(void **state)
+{
+	static const struct {
+		const char *name, *path;
+		bool ours, told;
+	} places[] = {
+		{"at its place", "/b/shop/web/data-0", true, false},
+		{"beside it", "/b/shop/web/data-0@pvc-u1", true, true},
+		{"a name that holds an @", "/b/shop/web/data-0@home", true, false},
+		{"another driver's word", "/b/shop/web/data-0@pvc-u1", false, false},
+	};
+	static const struct api_step api[] = {{POST_PV, ERROR_NONE, "{}", false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		const struct driver_step step = {
+			ERROR_NONE, "h1", 1LL << 30, {"ordinal.dev/path", places[i].path}, {NULL}};
+		_cleanup_free_ char *events = NULL;
+		struct fixture fixture;
+
+		begin(&fixture, PLAIN, CLASS(""), &step, 1, api, 1);
+		fixture.world.controller.driver.info.ours = places[i].ours;
+		assert_case(places[i].name, sync_claim(&fixture) == 0);
+		events = world_events(&fixture.world);
+		assert_case_text(places[i].name, events,
+			places[i].told ? PROVISIONING
+				"Warning PlaceOccupied: /b/shop/web/data-0 holds "
+				"data of another volume or of nobody: they are left "
+				"alone, and this claim's volume is at "
+				"/b/shop/web/data-0@pvc-u1\n" SUCCEEDED
+				       : PROVISIONING SUCCEEDED);
+		end(&fixture);
+	}
+}
+
 /* With --node: what belongs to another node's instance is left to it. */
 static void test_other_nodes_claim(void **state)
 {
@@ -529,6 +566,7 @@ int main(void)
 		cmocka_unit_test(test_lost_answer_settles),
 		cmocka_unit_test(test_bound_elsewhere_stays_unsettled),
 		cmocka_unit_test(test_smaller_volume),
+		cmocka_unit_test(test_occupied_place),
 		cmocka_unit_test(test_other_nodes_claim),
 	};
 
