@@ -196,11 +196,11 @@ void flags_parse(
 {
 	_cleanup_free_ struct option *options = make_options(flags);
 	struct error err;
-	int found;
+	int found, at = 1; /* which argument is looked at: optind may already be behind it */
 
 	optind = 0;
 	opterr = 0;
-	while ((found = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+	while ((found = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
 		if (found == HELP)
 			print_help(program, summary, flags);
 		if (found == VERSION) {
@@ -210,9 +210,10 @@ void flags_parse(
 		if (found == ':' && optopt >= FIRST)
 			flags_reject(program, flags, flags[optopt - FIRST].name, "needs a value");
 		if (found < FIRST || found == '?' || found == ':')
-			reject_command_line(program, "unknown flag ", argv[optind - 1]);
+			reject_command_line(program, "unknown flag ", argv[at]);
 		if (set_flag(&flags[found - FIRST], optarg, &err) < 0)
 			flags_reject(program, flags, flags[found - FIRST].name, err.text);
+		at = optind;
 	}
 	if (optind < argc)
 		reject_command_line(program, "takes no arguments, only flags: ", argv[optind]);
