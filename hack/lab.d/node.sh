@@ -231,6 +231,9 @@ node_kubernetes() {
   local minor kubelet_flags=() kubelet_config=''
   minor=$(kubernetes_minor)
   [ "$minor" -ge 27 ] || kubelet_flags+=(--container-runtime=remote)
+  # Old kubelets let a deleted pod go only with its dead containers, which they keep for up to a
+  # minute. The price: a container that crashed takes its log along.
+  [ "$minor" -ge 22 ] || kubelet_flags+=(--maximum-dead-containers-per-container=0)
   [ "$minor" -lt 31 ] || kubelet_config='failCgroupV1: false'
   cat >/run/lab/kubelet.yaml <<END
 apiVersion: kubelet.config.k8s.io/v1beta1
