@@ -253,10 +253,11 @@ static void *make_entries(const struct string_map *map, const ProtobufCMessageDe
 {
 	struct map_entry **pointers =
 		calloc(map->count + 1, sizeof(*pointers) + sizeof(struct map_entry));
-	struct map_entry *entries = (struct map_entry *)(pointers + map->count + 1);
+	struct map_entry *entries;
 
 	if (!pointers)
 		abort();
+	entries = (struct map_entry *)(pointers + map->count + 1);
 	for (size_t i = 0; i < map->count; i++) {
 		protobuf_c_message_init(type, &entries[i].base);
 		entries[i].key = map->items[i].key;

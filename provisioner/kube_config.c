@@ -7,7 +7,7 @@
 #include <yaml.h>
 
 #define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
-#define TOKEN_MAX       (64 * 1024)
+#define TOKEN_MAX       (16 * 1024)
 
 static char *copy(const char *text)
 {
@@ -290,26 +290,27 @@ int kube_config_load(const char *path, struct kube_config **ret_config, struct e
 	return result;
 }
 
+/* The first line of FILE, which is NULL where it could not be opened. */
+static int read_token(FILE *file, const char *path, char **ret_token, struct error *err)
+{
+	char token[TOKEN_MAX + 1] = "";
+
+	if (!file)
+		return error_set_errno(err, errno, "token file %s", path);
+	if (fread(token, 1, TOKEN_MAX, file))
+		token[strcspn(token, "\r\n")] = '\0';
+	if (!*token)
+		return error_set(err, ERROR_INVALID, "token file %s is empty", path);
+	*ret_token = copy(token);
+	return 0;
+}
+
 int kube_config_token(const struct kube_config *config, char **ret_token, struct error *err)
 {
-	_cleanup_fclose_ FILE *file = NULL;
-	_cleanup_free_ char *token = NULL;
-	size_t length;
+	_cleanup_fclose_ FILE *file = config->token_file ? fopen(config->token_file, "re") : NULL;
 
-	if (!config->token_file) {
-		*ret_token = copy(config->token);
-		return 0;
-	}
-	file = fopen(config->token_file, "re");
-	if (!file)
-		return error_set_errno(err, errno, "token file %s", config->token_file);
-	token = calloc(1, TOKEN_MAX + 1);
-	if (!token)
-		abort();
-	length = fread(token, 1, TOKEN_MAX, file);
-	token[strcspn(token, "\r\n")] = '\0';
-	if (!length || !*token)
-		return error_set(err, ERROR_INVALID, "token file %s is empty", config->token_file);
-	*ret_token = take_ptr(token);
+	if (config->token_file)
+		return read_token(file, config->token_file, ret_token, err);
+	*ret_token = copy(config->token);
 	return 0;
 }
