@@ -12,7 +12,10 @@ else
   bold='' green='' red='' plain=''
 fi
 
-chapter() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
+chapter() { printf '\n%s== %s%s   (%d s)\n' "$bold" "$*" "$plain" $SECONDS; }
+
+# contains TEXT WORDS
+contains() { [[ $1 == *"$2"* ]]; }
 
 # show COMMAND...: print the command as a user would type it, and run it
 show() {

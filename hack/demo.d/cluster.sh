@@ -88,7 +88,7 @@ install_ordinal() {
 }
 
 driver_registered() {
-  kube get csinodes -o jsonpath='{.items[*].spec.drivers[*].name}' | grep -qw hostpath.ordinal.dev
+  contains "$(kube get csinodes -o jsonpath='{.items[*].spec.drivers[*].name}')" hostpath.ordinal.dev
 }
 
 uninstall_ordinal() {

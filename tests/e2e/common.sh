@@ -79,8 +79,22 @@ gone() { [ -z "$(kube get "$@" --ignore-not-found -o name)" ]; }
 
 # event_says OBJECT REASON WORDS: an event of that reason on the object holds the words
 event_says() {
-  kube get events --field-selector "involvedObject.name=$1,reason=$2" \
-    -o jsonpath='{range .items[*]}{.message}{"\n"}{end}' | grep -qF -- "$3"
+  contains "$(kube get events --field-selector "involvedObject.name=$1,reason=$2" -o jsonpath='{.items[*].message}')" "$3"
+}
+
+# The names of the volumes of this namespace's claims, a line each.
+volumes_here() {
+  kube get pv -o jsonpath="{range .items[?(@.spec.claimRef.namespace=='$story_namespace')]}{.metadata.name}{'\n'}{end}"
+}
+
+no_volumes_here() {
+  local names
+  names=$(volumes_here) && [ -z "$names" ]
+}
+
+# claims_bound N: N of the claims that were made by claim() are bound
+claims_bound() {
+  [ "$(kube get pvc -l e2e=yes -o jsonpath='{range .items[?(@.status.phase=="Bound")]}{.metadata.name}{"\n"}{end}' | wc -l)" = "$1" ]
 }
 
 # The node's own files, from outside any pod.

@@ -122,12 +122,11 @@ kube delete storageclass e2e-retain >/dev/null
 chapter "Fifty claims at once"
 class e2e-immediate '{}' Delete Immediate
 for i in $(seq 50); do claim "many-$i" e2e-immediate; done
-all_bound() { [ "$(kube get pvc -l e2e=yes --no-headers | grep -c Bound)" = 50 ]; }
-wait_for 60 "all are Bound" all_bound
+wait_for 60 "all are Bound" claims_bound 50
 check_equal "to fifty volumes" 50 "$(kube get pvc -l e2e=yes -o jsonpath='{range .items[*]}{.spec.volumeName}{"\n"}{end}' | sort -u | wc -l)"
+check_equal "and there are no others" 50 "$(volumes_here | wc -l)"
 kube delete pvc -l e2e=yes --wait=false >/dev/null
-no_volumes() { ! kube get pv --no-headers | grep -q "$story_namespace/many"; }
-wait_for 60 "deleted, their volumes go" no_volumes
+wait_for 60 "deleted, their volumes go" no_volumes_here
 check_equal "and their directories" "" "$(node_files sh -c "ls -d $base/$story_namespace/many-* 2>/dev/null || :")"
 kube delete storageclass e2e-immediate >/dev/null
 summary

@@ -18,8 +18,6 @@ restarts_of() {
     -o jsonpath="{.items[0].status.containerStatuses[?(@.name=='$1')].restartCount}"
 }
 restarted() { [ "$(restarts_of "$1")" -gt "$2" ]; }
-claims_bound() { [ "$(kube get pvc -l e2e=yes --no-headers | grep -c Bound)" = "$1" ]; }
-volumes_here() { kube get pv --no-headers | grep -c "$story_namespace/" || :; }
 directories_here() { node_files sh -c "ls -d /var/lib/ordinal/$story_namespace/*/* 2>/dev/null | wc -l"; }
 writes() { kube exec steady -- sh -c 'echo more >> /data/log && wc -l < /data/log'; }
 
@@ -42,7 +40,7 @@ for program in ordinal-csi ordinal-provisioner; do
   wait_for 90 "the container is restarted" restarted $container "$before"
   count=$((count + 20))
   wait_for 120 "all claims are Bound" claims_bound $((count + 1))
-  check_equal "each has one volume" $((count + 1)) "$(volumes_here)"
+  check_equal "each has one volume" $((count + 1)) "$(volumes_here | wc -l)"
   check_equal "and one directory" $((count + 1)) "$(directories_here)"
 done
 
@@ -55,8 +53,7 @@ kube delete pvc --all --wait=false >/dev/null
 kill_on_node ordinal-provisioner
 kill_on_node ordinal-csi
 kube delete pod steady --grace-period=0 --force >/dev/null 2>&1
-no_volumes() { [ "$(volumes_here)" = 0 ]; }
-wait_for 240 "all volumes go" no_volumes
+wait_for 240 "all volumes go" no_volumes_here
 check_equal "and all directories" 0 "$(directories_here)"
 kube delete storageclass e2e-immediate >/dev/null
 summary
