@@ -156,7 +156,7 @@ static int decode(const struct rpc_call *call, struct rpc_answer *answer,
 	response = unpack(call->response, answer->message);
 	if (!response)
 		return error_set(
-			err, ERROR_INTERNAL, "the answer to %s does not decode", call->method);
+			err, ERROR_ABORTED, "the answer to %s does not decode", call->method);
 	*ret_response = response;
 	return 0;
 }

@@ -366,6 +366,10 @@ static int abandon(
 
 	result = provisioning_init(
 		&provisioning, controller, unsettled->claim, unsettled->class, err);
+	/* The node may be gone, too. A volume is known by its name: where it was to be does not
+	 * matter any more. */
+	if (result < 0 && (err->kind == ERROR_NOT_FOUND || err->kind == ERROR_FAILED_PRECONDITION))
+		result = 0;
 	if (result == 0)
 		result = volume_exists(controller, provisioning.volume_name, &exists, err);
 	/* With a PersistentVolume the volume is known, and goes the way of a released one. */

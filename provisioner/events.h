@@ -15,7 +15,7 @@ struct event_recorder;
 /* COMPONENT is shown as the events' source. Caller frees. */
 struct event_recorder *event_recorder_new(const struct kube_api *api, const char *component);
 
-/* Events that still wait are sent first, for at most a few seconds. */
+/* Events that still wait are sent first: none is begun after a few seconds. */
 void event_recorder_free(struct event_recorder *recorder);
 DEFINE_CLEANUP(struct event_recorder *, event_recorder_free);
 

@@ -536,6 +536,26 @@ static void test_occupied_place(void **state)
 	}
 }
 
+/* The claim vanished, and its node with it: the volume is found by its name all the same. */
+static void test_vanished_with_its_node(void **state)
+{
+	static const struct driver_step steps[] = {LOST, MADE, DELETED};
+	static const struct api_step api[] = {CSINODE, GONE};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, CLAIM(OURS ", " NODE, "", SIZE), CLASS(""), steps, 3, api, 2);
+	fixture.world.controller.driver.info.topology = true;
+	world_set(fixture.world.controller.nodes, &node_type, NODE_1);
+	assert_int_equal(sync_claim(&fixture), -1);
+	store_delete(fixture.world.controller.claims, "u1");
+	store_delete(fixture.world.controller.nodes, "node-1");
+	assert_int_equal(sync_claim(&fixture), 0);
+	assert_int_equal(fixture.world.call_count, 3);
+	assert_non_null(strstr(fixture.world.calls[2], "delete h1"));
+	end(&fixture);
+}
+
 /* With --node: what belongs to another node's instance is left to it. */
 static void test_other_nodes_claim(void **state)
 {
@@ -566,6 +586,7 @@ int main(void)
 		cmocka_unit_test(test_lost_answer_settles),
 		cmocka_unit_test(test_bound_elsewhere_stays_unsettled),
 		cmocka_unit_test(test_smaller_volume),
+		cmocka_unit_test(test_vanished_with_its_node),
 		cmocka_unit_test(test_occupied_place),
 		cmocka_unit_test(test_other_nodes_claim),
 	};
