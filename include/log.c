@@ -31,22 +31,41 @@ static size_t timestamp(char *out, size_t size)
 	       (size_t)snprintf(out + length, size - length, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-/* Append TEXT to OUT, at most SIZE bytes, with control bytes (and, for JSON, quotes and
- * backslashes) escaped as JSON does; returns the bytes written. */
+/* The length of the UTF-8 character at TEXT, or 0 if there is none. */
+static size_t character_length(const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	size_t length = *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+
+	if (*at > 0xf4 || (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+		(at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	return length;
+}
+
+/* Append TEXT to OUT, at most SIZE bytes, with control bytes and what is not UTF-8 (and, for JSON,
+ * quotes and backslashes) escaped as JSON does; returns the bytes written. */
 static size_t escape(char *out, size_t size, const char *text)
 {
 	size_t used = 0;
 
-	for (; *text && used + 8 < size; text++) {
+	while (*text && used + 8 < size) {
+		size_t length = character_length(text);
 		unsigned char byte = (unsigned char)*text;
 
-		if (byte < 0x20 || byte == 0x7f)
+		if (length == 0 || byte < 0x20 || byte == 0x7f) {
 			used += (size_t)snprintf(out + used, size - used, "\\u%04x", byte);
-		else {
-			if (log_style == LOG_FORMAT_JSON && (byte == '"' || byte == '\\'))
-				out[used++] = '\\';
-			out[used++] = (char)byte;
+			text++;
+			continue;
 		}
+		if (log_style == LOG_FORMAT_JSON && (byte == '"' || byte == '\\'))
+			out[used++] = '\\';
+		memcpy(out + used, text, length);
+		used += length;
+		text += length;
 	}
 	return used;
 }

@@ -67,6 +67,31 @@ static void test_lines_stay_lines(void **state)
 	assert_non_null(strstr(text, "a\\u000ab\\u001b[31m\"quoted"));
 }
 
+/* Bytes from the network that are not UTF-8 must not make the line unreadable for a JSON parser. */
+static void test_json_of_bytes(void **state)
+{
+	static const char *const bytes[] = {"\xff", "\xc3", "\xe2\x82", "\xc0\x80", "\xed\xa0\x80",
+		"\xf4\x90\x80\x80", "\x80 ü € 😀"};
+	struct json_tokener *strict = json_tokener_new();
+
+	(void)state;
+	json_tokener_set_flags(strict, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+		json_object *line;
+		char text[4096];
+
+		capture();
+		log_info("%s", bytes[i]);
+		release(text, sizeof(text));
+		json_tokener_reset(strict);
+		line = json_tokener_parse_ex(strict, text, (int)strlen(text));
+		assert_non_null(line);
+		json_object_put(line);
+	}
+	json_tokener_free(strict);
+}
+
 static void test_json(void **state)
 {
 	const char *message = "tab\t \"quoted\" back\\slash \x01\x7f ü";
@@ -144,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_lines_stay_lines),
+		cmocka_unit_test(test_json_of_bytes),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_of_anything),
 		cmocka_unit_test(test_threads),
