@@ -6,7 +6,7 @@ set -u
 program=${BUILD:-build}/ordinal-csi
 dir=$(mktemp -d)
 pids=()
-failures=0
+passed=0 failed=0
 
 cleanup() {
   for pid in "${pids[@]}"; do
@@ -21,10 +21,11 @@ check() { # WHAT, then a command that must succeed
   local what=$1
   shift
   if "$@"; then
-    echo "ok: $what"
+    echo "ok   $what"
+    passed=$((passed + 1))
   else
-    echo "FAILED: $what"
-    failures=$((failures + 1))
+    echo "FAIL $what"
+    failed=$((failed + 1))
   fi
 }
 
@@ -100,4 +101,5 @@ wait "${pids[4]}"
 check "without a registration directory it ends with 1" test $? -eq 1
 check "and says so" grep -q "cannot register with kubelet" "$dir/fifth.log"
 
-exit $((failures > 0))
+printf '%d passed, %d failed\n' $passed $failed
+exit $((failed > 0))
