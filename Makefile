@@ -35,7 +35,8 @@ TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/include/*_test.c tests/p
              tests/csi/*_test.c))
 Q         := $(if $(V),,@)
 say        = @printf '  %-6s %s\n'
-SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[ch])
+SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[ch] \
+             tests/*/support/*.[ch])
 SCRIPTS    = $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
 
 .PHONY: all demo test e2e image install format tidy clean
@@ -110,13 +111,14 @@ install: $(PROGRAMS)
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
 
 format: build/.packages-lint
-	clang-format -i $(SOURCES)
+	$(Q)clang-format -i $(SOURCES)
 
 tidy: build/.packages-lint $(PROTO_SRC)
-	clang-format --dry-run -Werror $(SOURCES)
-	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
+	$(say) CHECK "format, cppcheck, shellcheck"
+	$(Q)clang-format --dry-run -Werror $(SOURCES)
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 		--std=c11 -D_GNU_SOURCE -Iinclude $(filter %.c,$(SOURCES))
-	shellcheck -x $(SCRIPTS)
+	$(Q)shellcheck -x $(SCRIPTS)
 
 clean:
 	rm -rf build

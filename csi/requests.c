@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "requests.h"
 
-#include <assert.h>
 #include <ctype.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/mount.h>
 
+#include "map_entry.h"
 #include "mounter.h"
-
-/* protobuf-c gives every map a type of its own; they all look like this. */
-struct map_entry {
-	ProtobufCMessage base;
-	char *key;
-	char *value;
-};
-static_assert(offsetof(struct map_entry, key) ==
-			      offsetof(Csi__V1__CreateVolumeRequest__ParametersEntry, key) &&
-		      offsetof(struct map_entry, value) ==
-			      offsetof(Csi__V1__CreateVolumeRequest__ParametersEntry, value),
-	"map entries as generated");
 
 int requests_check_text(const char *field, const char *value, size_t max, struct error *err)
 {

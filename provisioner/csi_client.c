@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "csi_client.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include "csi.pb-c.h"
+#include "map_entry.h"
 #include "names.h"
 #include "rpc_client.h"
 
@@ -235,17 +235,6 @@ static void init_capabilities(
 		add_capability(
 			made, access_mode(request->access_modes->items[i], newer), request->block);
 }
-
-/* protobuf-c generates a type of its own for every map<string, string>; all have this shape. */
-struct map_entry {
-	ProtobufCMessage base;
-	char *key;
-	char *value;
-};
-_Static_assert(sizeof(struct map_entry) == sizeof(Csi__V1__Topology__SegmentsEntry) &&
-		       offsetof(struct map_entry, value) ==
-			       offsetof(Csi__V1__Topology__SegmentsEntry, value),
-	"entries of string maps have one shape");
 
 /* MAP as the array of pointers to entries of TYPE that protobuf-c wants. One allocation, which
  * borrows the strings of MAP. */
