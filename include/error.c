@@ -67,6 +67,23 @@ static enum error_kind kind_from_errno(int errnum)
 	}
 }
 
+/* A text that was cut may have lost the rest of its last UTF-8 character. Peers refuse a message
+ * that is not UTF-8 as a whole. */
+static void drop_cut_character(struct error *err)
+{
+	size_t start = sizeof(err->text) - 1, length;
+	unsigned char lead;
+
+	if (strlen(err->text) != start)
+		return;
+	while (start > sizeof(err->text) - 5 && (err->text[--start] & 0xc0) == 0x80)
+		;
+	lead = (unsigned char)err->text[start];
+	length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+	if (start + length > sizeof(err->text) - 1)
+		err->text[start] = '\0';
+}
+
 int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 {
 	va_list args;
@@ -78,6 +95,7 @@ int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(err->text, sizeof(err->text), format, args);
 	va_end(args);
+	drop_cut_character(err);
 	return -1;
 }
 
@@ -99,6 +117,7 @@ int error_set_errno(struct error *err, int errnum, const char *format, ...)
 		snprintf(err->text + length, sizeof(err->text) - length, ": %s", description);
 	else
 		snprintf(err->text + length, sizeof(err->text) - length, ": error %d", errnum);
+	drop_cut_character(err);
 	return -1;
 }
 
@@ -116,6 +135,7 @@ int error_prefix(struct error *err, const char *format, ...)
 	va_end(args);
 	length = strlen(err->text);
 	snprintf(err->text + length, sizeof(err->text) - length, ": %s", old.text);
+	drop_cut_character(err);
 	return -1;
 }
 

@@ -132,6 +132,27 @@ static void test_http_statuses(void **state)
 		assert_int_equal(error_kind_from_http(cases[i].status), cases[i].kind);
 }
 
+static void test_characters_are_not_cut(void **state)
+{
+	struct error err;
+
+	(void)state;
+	for (size_t front = 0; front < 4; front++) {
+		char text[2000] = "xxx";
+
+		for (size_t at = front; at + 4 < sizeof(text); at += 4)
+			memcpy(text + at, "\xf0\x9d\x84\x9e", 5);
+		error_set(&err, ERROR_INVALID, "%s", text);
+		assert_int_equal((strlen(err.text) - front) % 4, 0);
+		assert_true(strlen(err.text) >= sizeof(err.text) - 4);
+		error_set_errno(&err, EIO, "%s", text);
+		assert_int_equal((strlen(err.text) - front) % 4, 0);
+		error_set(&err, ERROR_INVALID, "%s", text);
+		error_prefix(&err, "x");
+		assert_int_equal((strlen(err.text) - strlen("x: ") - front) % 4, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +160,7 @@ int main(void)
 		cmocka_unit_test(test_without_error),
 		cmocka_unit_test(test_unknown_errno),
 		cmocka_unit_test(test_long_texts_are_cut),
+		cmocka_unit_test(test_characters_are_not_cut),
 		cmocka_unit_test(test_grpc_codes),
 		cmocka_unit_test(test_http_statuses),
 	};
