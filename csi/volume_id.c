@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "beneath.h"
+
 #define VERSION "1:"
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -56,8 +58,8 @@ int volume_id_parse(const char *text, struct volume_id *ret_id, struct error *er
 		strspn(hash, base64url) != VOLUME_HASH_LENGTH || hash[VOLUME_HASH_LENGTH] != ':')
 		return refuse(text, err);
 	share = strchr(server, ':');
-	if (!share || share[1] != '/')
-		return refuse(text, err);
+	if (!share || share[1] != '/' || (share[2] && beneath_check_path(share + 2, NULL) < 0))
+		return refuse(text, err); /* another spelling would open its base a second time */
 	memset(ret_id, 0, sizeof(*ret_id));
 	memcpy(ret_id->hash.text, hash, VOLUME_HASH_LENGTH);
 	memcpy(ret_id->server, server, (size_t)(share - server));

@@ -69,7 +69,9 @@ static void test_refusals(void **state)
 		"1:aaaaaaaaaaaaaaaaaaaaa::/x", "1:aaaaaaaaaaaaaaaaaaaaaaa::/x",
 		"1:aaaaaaaaaaaa/aaaaaaaaa::/x", "1:aaaaaaaaaaaaaaaaaaaaaa",
 		"1:aaaaaaaaaaaaaaaaaaaaaa:", "1:aaaaaaaaaaaaaaaaaaaaaa:/x",
-		"1:aaaaaaaaaaaaaaaaaaaaaa::x"};
+		"1:aaaaaaaaaaaaaaaaaaaaaa::x", "1:aaaaaaaaaaaaaaaaaaaaaa::/x/",
+		"1:aaaaaaaaaaaaaaaaaaaaaa:://x", "1:aaaaaaaaaaaaaaaaaaaaaa::/x/./y",
+		"1:aaaaaaaaaaaaaaaaaaaaaa::/x/../y", "1:aaaaaaaaaaaaaaaaaaaaaa::/x/."};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
