@@ -168,11 +168,18 @@ static int write_all(int fd, const char *text, size_t length)
 static int replace_file(int dir, const char *name, const char *new_name, const char *text)
 {
 	_cleanup_close_ int fd = fs_calls->create(dir, new_name);
+	int error;
 
-	if (fd < 0 || write_all(fd, text, strlen(text)) < 0)
+	if (fd < 0)
 		return -1;
-	if (fs_calls->renameat(dir, new_name, dir, name) < 0)
+	if (write_all(fd, text, strlen(text)) < 0 ||
+		fs_calls->renameat(dir, new_name, dir, name) < 0) {
+		/* On a full disk every name that is tried would leave its file. */
+		error = errno;
+		fs_calls->unlinkat(dir, new_name, 0);
+		errno = error;
 		return -1;
+	}
 	return fs_calls->fsync(dir);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "fs_calls.h"
 #include "place_index.h"
 
 static void test_places(void **state)
@@ -166,6 +167,37 @@ static void test_records_on_disk(void **state)
 }
 
 /* A record whose data are in the trash was being deleted when a crash came. */
+static ssize_t write_to_full_disk(int fd, const void *bytes, size_t length)
+{
+	(void)fd;
+	(void)bytes;
+	(void)length;
+	errno = ENOSPC;
+	return -1;
+}
+
+static void test_full_disk_gathers_no_files(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_close_ int root = open_root(fixture);
+	const struct fs_calls *kernel = fs_calls;
+	struct fs_calls full = *kernel;
+	struct record record = {.name = (char *)"pvc-1", .place = (char *)"a", .path = (char *)"a"};
+	struct volume_hash hash;
+	struct catalog *catalog;
+	struct error err;
+
+	assert_int_equal(catalog_open(root, true, &catalog, NULL), 0);
+	volume_id_hash("pvc-1", &hash);
+	full.write = write_to_full_disk;
+	fs_calls = &full;
+	assert_int_equal(catalog_write(catalog, &hash, &record, &err), -1);
+	fs_calls = kernel;
+	assert_int_equal(err.errnum, ENOSPC);
+	assert_int_equal(rmdir(fixture_path(fixture, "root/.ordinal/volumes")), 0);
+	catalog_free(catalog);
+}
+
 static void test_interrupted_deletion(void **state)
 {
 	struct fixture *fixture = *state;
@@ -225,6 +257,7 @@ int main(void)
 		cmocka_unit_test(test_bad_records),
 		TEST(test_missing),
 		TEST(test_records_on_disk),
+		TEST(test_full_disk_gathers_no_files),
 		TEST(test_interrupted_deletion),
 		TEST(test_lock),
 	};
