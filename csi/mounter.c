@@ -179,20 +179,33 @@ int mounter_is_mounted(int parent, const char *name, bool *ret_mounted, struct e
 	return 0;
 }
 
-int mounter_compare(int source, int parent, const char *name, bool *ret_same, bool *ret_writable,
-	struct error *err)
+static int is_writable(int fd, bool *ret_writable)
+{
+	struct statvfs status;
+
+	if (fstatvfs(fd, &status) < 0)
+		return -1;
+	*ret_writable = !(status.f_flag & ST_RDONLY);
+	return 0;
+}
+
+int mounter_compare(
+	int source, int parent, const char *name, struct mounter_target *ret, struct error *err)
 {
 	_cleanup_close_ int target = -1;
+	struct mounter_target seen = {0};
 	struct stat wanted, found;
-	struct statvfs status;
+	bool source_writable;
 
 	if (open_target(parent, name, &target, err) < 0)
 		return -1;
 	if (fstat(source, &wanted) < 0 || fstat(target, &found) < 0 ||
-		fstatvfs(target, &status) < 0)
+		is_writable(source, &source_writable) < 0 ||
+		is_writable(target, &seen.writable) < 0)
 		return error_set_errno(err, errno, "look at %s", name);
-	*ret_same = wanted.st_dev == found.st_dev && wanted.st_ino == found.st_ino;
-	*ret_writable = !(status.f_flag & ST_RDONLY);
+	seen.same = wanted.st_dev == found.st_dev && wanted.st_ino == found.st_ino;
+	seen.made_readonly = source_writable && !seen.writable;
+	*ret = seen;
 	return 0;
 }
 

@@ -23,9 +23,16 @@ int mounter_bind(int source, int parent, const char *name, unsigned long flags, 
 /* Whether something is mounted on NAME in PARENT. ERROR_NOT_FOUND when NAME does not exist. */
 int mounter_is_mounted(int parent, const char *name, bool *ret_mounted, struct error *err);
 
-/* Whether what NAME in PARENT shows is the directory SOURCE, and whether one may write to it. */
-int mounter_compare(int source, int parent, const char *name, bool *ret_same, bool *ret_writable,
-	struct error *err);
+/* What is mounted on a target. */
+struct mounter_target {
+	bool same;          /* it is the directory SOURCE */
+	bool writable;      /* through this mount */
+	bool made_readonly; /* by this mount: SOURCE is writable */
+};
+
+/* Look at what NAME in PARENT shows, beside the directory SOURCE. */
+int mounter_compare(
+	int source, int parent, const char *name, struct mounter_target *ret, struct error *err);
 
 /* Unmount everything from NAME in PARENT, lazily and without following a symbolic link. */
 int mounter_unmount(int parent, const char *name, struct error *err);

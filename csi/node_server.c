@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -14,12 +15,26 @@
 struct target {
 	int parent; /* the directory above it, O_PATH; -1 when it does not exist */
 	char *name;
+	char *key; /* the same for every spelling of the path */
 };
 
 static void target_done(struct target *target)
 {
 	cleanup_close(&target->parent);
 	free(target->name);
+	free(target->key);
+}
+
+static int set_key(struct target *target, struct error *err)
+{
+	struct stat above = {0};
+
+	if (target->parent >= 0 && fstat(target->parent, &above) < 0)
+		return error_set_errno(err, errno, "look at the directory of target_path");
+	if (asprintf(&target->key, "%ju:%ju/%s", (uintmax_t)above.st_dev, (uintmax_t)above.st_ino,
+		    target->name) < 0)
+		abort();
+	return 0;
 }
 
 static int check_target(const char *path, struct error *err)
@@ -57,6 +72,9 @@ static int open_target(const char *path, struct target *ret, struct error *err)
 	target.parent = open(*parent ? parent : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (target.parent < 0 && errno != ENOENT)
 		return error_set_errno(err, errno, "open the directory of target_path %s", path);
+	if (set_key(&target, err) < 0)
+		return -1;
+	ret->key = take_ptr(target.key);
 	ret->parent = take_fd(&target.parent);
 	ret->name = take_ptr(target.name);
 	return 0;
@@ -82,16 +100,19 @@ static int check_publish(const Csi__V1__NodePublishVolumeRequest *request, unsig
 static int check_published(
 	int source, const struct target *target, unsigned long flags, struct error *err)
 {
-	bool same, writable;
+	struct mounter_target seen;
 
-	if (mounter_compare(source, target->parent, target->name, &same, &writable, err) < 0)
+	if (mounter_compare(source, target->parent, target->name, &seen, err) < 0)
 		return -1;
-	if (!same)
+	if (!seen.same)
 		return error_set(err, ERROR_FAILED_PRECONDITION,
 			"something else is mounted on the target_path: unpublish it first");
-	if (writable && (flags & MS_RDONLY))
+	if (seen.writable && (flags & MS_RDONLY))
 		return error_set(err, ERROR_ALREADY_EXISTS,
 			"the volume is published there for writing: unpublish it first");
+	if (seen.made_readonly && !(flags & MS_RDONLY))
+		return error_set(err, ERROR_ALREADY_EXISTS,
+			"the volume is published there read-only: unpublish it first");
 	return 0;
 }
 
@@ -125,11 +146,11 @@ static int node_publish_volume(
 	_cleanup_close_ int source = -1;
 	unsigned long flags;
 
-	if (check_publish(request, &flags, err) < 0)
+	if (check_publish(request, &flags, err) < 0 ||
+		open_target(request->target_path, &target, err) < 0)
 		return -1;
-	KEYLOCK_SCOPE(&driver->targets, request->target_path);
+	KEYLOCK_SCOPE(&driver->targets, target.key);
 	if (volumes_open(&driver->volumes, request->volume_id, &source, err) < 0 ||
-		open_target(request->target_path, &target, err) < 0 ||
 		publish(source, &target, flags, err) < 0)
 		return -1;
 	rpc_reply_set(reply, &response.base);
@@ -165,10 +186,11 @@ static int node_unpublish_volume(
 
 	/* The volume need not exist any more: its mount has to go all the same. */
 	if (requests_check_text("volume_id", request->volume_id, REQUEST_TEXT_MAX, err) < 0 ||
-		check_target(request->target_path, err) < 0)
+		check_target(request->target_path, err) < 0 ||
+		open_target(request->target_path, &target, err) < 0)
 		return -1;
-	KEYLOCK_SCOPE(&driver->targets, request->target_path);
-	if (open_target(request->target_path, &target, err) < 0 || unpublish(&target, err) < 0)
+	KEYLOCK_SCOPE(&driver->targets, target.key);
+	if (unpublish(&target, err) < 0)
 		return -1;
 	rpc_reply_set(reply, &response.base);
 	return 0;

@@ -226,6 +226,19 @@ static void test_readonly_on_a_writable_mount(void **state)
 	unpublish(fixture, id, call.target, ERROR_NONE, NULL);
 }
 
+static void test_writable_on_a_readonly_mount(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	struct publish call = {
+		.id = id, .target = fixture_path(fixture, "target"), .readonly = true};
+
+	publish(fixture, &call, ERROR_NONE, NULL);
+	call.readonly = false;
+	publish(fixture, &call, ERROR_ALREADY_EXISTS, "read-only");
+	unpublish(fixture, id, call.target, ERROR_NONE, NULL);
+}
+
 static void test_foreign_mount(void **state)
 {
 	struct fixture *fixture = *state;
@@ -302,6 +315,38 @@ static void test_concurrent(void **state)
 	assert_int_equal(rmdir(job.call.target), 0);
 }
 
+static int slow_open_tree(int dir, const char *path, unsigned tree_flags)
+{
+	usleep(20000);
+	return open_tree(dir, path, tree_flags);
+}
+
+/* Two spellings of one target are one target. */
+static void test_concurrent_spellings(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct fs_calls *kernel = fs_calls;
+	struct fs_calls slow = *kernel;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	const char *target = fixture_path(fixture, "target");
+	struct job jobs[] = {
+		{{.id = id, .target = target, .readonly = true}, fixture},
+		{{.id = id, .target = fixture_path(fixture, "./target/"), .readonly = true},
+			fixture},
+	};
+	pthread_t threads[ARRAY_SIZE(jobs)];
+
+	slow.open_tree = slow_open_tree;
+	fs_calls = &slow;
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_create(&threads[i], NULL, publish_in_thread, &jobs[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	fs_calls = kernel;
+	assert_int_equal(umount(target), 0);
+	assert_int_equal(rmdir(target), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_driver, fixture_done)
@@ -313,10 +358,12 @@ int main(void)
 		TEST(test_readonly_propagates),
 		TEST(test_refusals),
 		TEST(test_readonly_on_a_writable_mount),
+		TEST(test_writable_on_a_readonly_mount),
 		TEST(test_foreign_mount),
 		TEST(test_unpublish_deletes_nothing),
 		TEST(test_missing_directory),
 		TEST(test_concurrent),
+		TEST(test_concurrent_spellings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
