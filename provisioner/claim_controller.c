@@ -11,10 +11,13 @@
 #include "topology.h"
 
 /* A claim for which the driver may have made a volume that no PersistentVolume tells of yet. It is
- * kept until that is settled, even if the claim goes away meanwhile: nothing may leak. */
+ * kept until that is settled, even if the claim goes away meanwhile: nothing may leak. The driver
+ * knows its volume again by what it was asked for first: that place stays, whatever becomes of the
+ * set. */
 struct unsettled {
 	struct claim *claim;
 	struct storage_class *class;
+	struct place place; /* without a name where there is none */
 };
 
 struct claim_controller {
@@ -37,13 +40,18 @@ struct claim_controller *claim_controller_new(const struct controller *controlle
 	return claims;
 }
 
+static void unsettled_done(struct unsettled *unsettled)
+{
+	object_unref(unsettled->claim);
+	object_unref(unsettled->class);
+}
+
 static void drop_unsettled(struct claim_controller *claims, struct lh_entry *slot)
 {
 	struct unsettled *unsettled = (struct unsettled *)lh_entry_v(slot);
 
 	lh_table_delete_entry(claims->unsettled, slot);
-	object_unref(unsettled->claim);
-	object_unref(unsettled->class);
+	unsettled_done(unsettled);
 	free(unsettled);
 }
 
@@ -67,22 +75,23 @@ static void settle(struct claim_controller *claims, const char *uid)
 	pthread_mutex_unlock(&claims->lock);
 }
 
-static void remember(struct claim_controller *claims, const struct claim *claim,
-	const struct storage_class *class)
+static void remember(struct claim_controller *claims, const struct provisioning *provisioning)
 {
+	const struct claim *claim = provisioning->claim;
 	struct unsettled *unsettled = malloc(sizeof(*unsettled));
 
 	if (!unsettled)
 		abort();
 	settle(claims, claim->object.uid);
-	*unsettled = (struct unsettled){object_ref(claim), object_ref(class)};
+	*unsettled = (struct unsettled){
+		object_ref(claim), object_ref(provisioning->class), provisioning->place};
 	pthread_mutex_lock(&claims->lock);
 	if (lh_table_insert(claims->unsettled, unsettled->claim->object.uid, unsettled) < 0)
 		abort();
 	pthread_mutex_unlock(&claims->lock);
 }
 
-/* References to what is remembered under UID, or false. */
+/* A copy of what is remembered under UID, for which unsettled_done() is due, or false. */
 static bool recall(struct claim_controller *claims, const char *uid, struct unsettled *ret)
 {
 	struct lh_entry *slot;
@@ -92,8 +101,8 @@ static bool recall(struct claim_controller *claims, const char *uid, struct unse
 	if (slot) {
 		const struct unsettled *unsettled = lh_entry_v(slot);
 
-		*ret = (struct unsettled){
-			object_ref(unsettled->claim), object_ref(unsettled->class)};
+		*ret = (struct unsettled){object_ref(unsettled->claim),
+			object_ref(unsettled->class), unsettled->place};
 	}
 	pthread_mutex_unlock(&claims->lock);
 	return slot != NULL;
@@ -266,7 +275,7 @@ static int create_and_save(
 	struct csi_volume volume;
 	int result;
 
-	remember(claims, claim, provisioning->class);
+	remember(claims, provisioning);
 	if (provisioning_create(provisioning, controller, &volume, err) < 0) {
 		if (is_final(err->kind))
 			settle(claims, claim->object.uid);
@@ -291,6 +300,19 @@ static int create_and_save(
 	return 0;
 }
 
+static int prepare(struct claim_controller *claims, const struct claim *claim,
+	const struct storage_class *class, struct provisioning *provisioning, struct error *err)
+{
+	struct unsettled earlier;
+	bool asked = recall(claims, claim->object.uid, &earlier);
+	int result = provisioning_init(
+		provisioning, claims->controller, claim, class, asked ? &earlier.place : NULL, err);
+
+	if (asked)
+		unsettled_done(&earlier);
+	return result;
+}
+
 static int provision(struct claim_controller *claims, const struct claim *claim,
 	const struct storage_class *class, struct error *err)
 {
@@ -307,7 +329,7 @@ static int provision(struct claim_controller *claims, const struct claim *claim,
 		settle(claims, claim->object.uid);
 		return 0;
 	}
-	if (provisioning_init(&provisioning, controller, claim, class, err) < 0) {
+	if (prepare(claims, claim, class, &provisioning, err) < 0) {
 		result = fail(controller, &provisioning, err->kind == ERROR_NOT_FOUND, err);
 		provisioning_done(&provisioning);
 		return result;
@@ -364,8 +386,8 @@ static int abandon(
 	bool exists = false;
 	int result;
 
-	result = provisioning_init(
-		&provisioning, controller, unsettled->claim, unsettled->class, err);
+	result = provisioning_init(&provisioning, controller, unsettled->claim, unsettled->class,
+		&unsettled->place, err);
 	/* The node may be gone, too. A volume is known by its name: where it was to be does not
 	 * matter any more. */
 	if (result < 0 && (err->kind == ERROR_NOT_FOUND || err->kind == ERROR_FAILED_PRECONDITION))
@@ -393,8 +415,7 @@ int claim_controller_sync(struct claim_controller *claims, const char *uid, stru
 		if (!recall(claims, uid, &unsettled))
 			return 0;
 		result = abandon(claims, &unsettled, err);
-		object_unref(unsettled.claim);
-		object_unref(unsettled.class);
+		unsettled_done(&unsettled);
 		return result < 0 ? error_prefix(err, "claim %s, which is gone", uid) : 0;
 	}
 	result = should_provision(claims, claim, &should, &class, err);

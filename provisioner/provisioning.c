@@ -81,7 +81,8 @@ void provisioning_volume_name(const struct controller *controller, const struct 
 }
 
 int provisioning_init(struct provisioning *provisioning, const struct controller *controller,
-	const struct claim *claim, const struct storage_class *class, struct error *err)
+	const struct claim *claim, const struct storage_class *class, const struct place *place,
+	struct error *err)
 {
 	*provisioning = (struct provisioning){.claim = claim, .class = class, .fs_type = ""};
 	provisioning_volume_name(controller, claim, provisioning->volume_name);
@@ -89,9 +90,13 @@ int provisioning_init(struct provisioning *provisioning, const struct controller
 		quantity_parse(claim->requested, &provisioning->required_bytes, err) < 0 ||
 		add_class_parameters(provisioning, err) < 0)
 		return -1;
-	if (ordinals_resolve(claim, controller->sets, &controller->api, &provisioning->place,
-		    &provisioning->has_place, err) < 0)
+	if (place) {
+		provisioning->place = *place;
+		provisioning->has_place = *place->statefulset != '\0';
+	} else if (ordinals_resolve(claim, controller->sets, &controller->api, &provisioning->place,
+			   &provisioning->has_place, err) < 0) {
 		return -1;
+	}
 	add_metadata(provisioning, controller);
 	if (!controller->driver.info.topology)
 		return 0;
@@ -121,6 +126,7 @@ int provisioning_create(const struct provisioning *provisioning,
 		.topology = provisioning->has_topology ? &provisioning->topology : NULL,
 	};
 	struct csi_volume volume;
+	enum error_kind kind;
 
 	if (controller->driver.create_volume(controller->driver.self, &request, &volume, err) < 0)
 		return -1;
@@ -131,10 +137,12 @@ int provisioning_create(const struct provisioning *provisioning,
 		return 0;
 	}
 	/* A driver that gives less than it was asked for: nobody may come to rely on that volume.
-	 * Whether or not the deletion works, the call is repeated. */
-	controller->driver.delete_volume(controller->driver.self, volume.handle, NULL);
+	 * Only when it is deleted there is none. */
+	kind = controller->driver.delete_volume(controller->driver.self, volume.handle, NULL) < 0
+		       ? ERROR_ABORTED
+		       : ERROR_OUT_OF_RANGE;
 	csi_volume_done(&volume);
-	return error_set(err, ERROR_ABORTED,
+	return error_set(err, kind,
 		"the driver made a volume that is smaller than the %s asked for",
 		provisioning->claim->requested);
 }
@@ -214,7 +222,7 @@ static struct json_object *csi_source(const struct provisioning *provisioning, c
 		json_object_object_add(attributes, volume->context.items[i].key,
 			text(volume->context.items[i].value));
 	json_object_object_add(csi, "volumeAttributes", attributes);
-	if (*provisioning->fs_type)
+	if (*provisioning->fs_type && !provisioning->claim->block)
 		json_object_object_add(csi, "fsType", text(provisioning->fs_type));
 	return csi;
 }

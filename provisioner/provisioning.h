@@ -30,10 +30,12 @@ void provisioning_volume_name(const struct controller *controller, const struct 
 	char out[static VOLUME_NAME_MAX]);
 
 /* Work out what to ask for. CLAIM and CLASS are borrowed until provisioning_done(), which is due
- * also after a failure. ERROR_INVALID, ERROR_OUT_OF_RANGE and ERROR_FAILED_PRECONDITION say what
+ * also after a failure. PLACE is that of an earlier attempt, without a name where there was none;
+ * NULL: find out. ERROR_INVALID, ERROR_OUT_OF_RANGE and ERROR_FAILED_PRECONDITION say what
  * the user has to mend; ERROR_NOT_FOUND that the selected node is gone; others pass. */
 int provisioning_init(struct provisioning *provisioning, const struct controller *controller,
-	const struct claim *claim, const struct storage_class *class, struct error *err);
+	const struct claim *claim, const struct storage_class *class, const struct place *place,
+	struct error *err);
 void provisioning_done(struct provisioning *provisioning);
 
 /* Ask the driver. On success csi_volume_done() is due for *RET_VOLUME. */

@@ -385,6 +385,8 @@ static const struct {
 		{-1, -1, -1}, "c"},
 	{"may not be asked", {LOST}, {GET_PV, ERROR_FORBIDDEN, "no", true}, {-1, -1, -1}, "c"},
 	{"still slow", {LOST, LOST, LOST, MADE, DELETED}, GONE, {-1, -1, 0}, "ccccd"},
+	{"smaller than asked for, and deleted",
+		{LOST, {ERROR_NONE, "h1", 5, {NULL}, {NULL}}, DELETED}, GONE, {0, 0, 0}, "ccd"},
 	{"never was one", {LOST, {ERROR_INVALID, "no", 0, {NULL}, {NULL}}}, GONE, {0, 0, 0}, "cc"},
 	{"not deleted at once",
 		{LOST, MADE, {ERROR_INTERNAL, "busy", 0, {NULL}, {NULL}}, MADE, DELETED}, GONE,
@@ -415,6 +417,49 @@ static void test_vanished(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(vanished); i++)
 		check_vanished(i);
+}
+
+/* The driver knows its volume again by what it was asked for: the same place, although the set came
+ * or went meanwhile, and so did the claim. */
+static void test_place_is_kept(void **state)
+{
+#define SET                                                                                        \
+	"{'metadata': {'name': 'web', 'namespace': 'shop', 'uid': 's1'}, 'spec': {'selector':"     \
+	" {'matchLabels': {'app': 'web'}}, 'volumeClaimTemplates': [{'metadata':"                  \
+	" {'name': 'data'}}]}}"
+	static const char claim[] =
+		"{'metadata': {'name': 'data-web-0', 'namespace': 'shop', 'uid': 'u1', 'labels':"
+		" {'app': 'web'}, 'annotations': {" OURS "}}, 'spec': {" SIZE "}}";
+	static const struct api_step api[] = {
+		GONE, {"GET /apis/apps/v1/namespaces/shop/statefulsets", ERROR_NONE,
+			      "{'items': []}", true}};
+	const struct driver_step steps[] = {LOST, LOST, MADE, DELETED};
+
+	(void)state;
+	for (int comes = 0; comes < 2; comes++) {
+		struct fixture fixture;
+		struct store *sets;
+
+		begin(&fixture, claim, CLASS(""), steps, 4, api, 2);
+		fixture.world.controller.driver.info.ours = true;
+		sets = fixture.world.controller.sets;
+		if (!comes)
+			world_set(sets, &stateful_set_type, SET);
+		assert_int_equal(sync_claim(&fixture), -1);
+		if (comes)
+			world_set(sets, &stateful_set_type, SET);
+		else
+			store_delete(sets, "shop/web");
+		assert_int_equal(sync_claim(&fixture), -1);
+		store_delete(fixture.world.controller.claims, "u1");
+		assert_int_equal(sync_claim(&fixture), 0);
+		assert_int_equal(fixture.world.call_count, 4);
+		assert_int_equal(!strstr(fixture.world.calls[0], "statefulset=web"), comes);
+		assert_string_equal(fixture.world.calls[1], fixture.world.calls[0]);
+		assert_string_equal(fixture.world.calls[2], fixture.world.calls[0]);
+		end(&fixture);
+	}
+#undef SET
 }
 
 /* A claim that is only going is finished first, so that its volume is known and deleted. */
@@ -582,6 +627,7 @@ int main(void)
 		cmocka_unit_test(test_volume_object_is_tried_again),
 		cmocka_unit_test(test_volume_object_exists),
 		cmocka_unit_test(test_vanished),
+		cmocka_unit_test(test_place_is_kept),
 		cmocka_unit_test(test_going_while_unsettled),
 		cmocka_unit_test(test_lost_answer_settles),
 		cmocka_unit_test(test_bound_elsewhere_stays_unsettled),
