@@ -72,6 +72,8 @@ int path_pattern_expand(const char *pattern, const struct path_variable *variabl
 
 	if (!out)
 		abort();
+	if (has_control_character(pattern))
+		result = error_set(err, ERROR_INVALID, "the pattern holds a control character");
 	for (const char *at = pattern; *at && result == 0;) {
 		size_t length = strcspn(at + 1, "}") + 1; /* of "${name" */
 		const char *value = "";

@@ -126,6 +126,7 @@ static void test_places(void **state)
 			"!component"},
 		{{.namespace = "a/b", .path_pattern = "${namespace}/x"}, "!holds a slash"},
 		{{.pv = "a\nb", .path_pattern = "${pv}"}, "!control character"},
+		{{.pv = "p", .path_pattern = "a\nb/${pv}"}, "!control character"},
 	};
 	struct volume_hash hash = {"aaaaaaaaaaaaaaaaaaaaaa"};
 
