@@ -144,15 +144,33 @@ static void exchange(grpc_call *handle, grpc_completion_queue *queue, grpc_byte_
 	grpc_completion_queue_pluck(queue, answer, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
 }
 
+/* The status and its message; gRPC's own words for a deadline, and no words, say too little. */
+static int status_error(
+	const struct rpc_call *call, const struct rpc_answer *answer, struct error *err)
+{
+	static const char expired[] = "Deadline Exceeded";
+	enum error_kind kind = error_kind_from_grpc((int)answer->status);
+	const char *text = (const char *)GRPC_SLICE_START_PTR(answer->details);
+	size_t length = GRPC_SLICE_LENGTH(answer->details);
+	const char *name = strrchr(call->method, '/') + 1;
+
+	if (kind == ERROR_TIMEOUT && length == sizeof(expired) - 1 &&
+		!memcmp(text, expired, length))
+		return error_set(err, kind, "no answer to %s within %g s", name,
+			(double)call->timeout_ms / 1000);
+	if (!length)
+		return error_set(
+			err, kind, "%s failed with %s and no message", name, error_kind_name(kind));
+	return error_set(err, kind, "%.*s", (int)length, text);
+}
+
 static int decode(const struct rpc_call *call, struct rpc_answer *answer,
 	ProtobufCMessage **ret_response, struct error *err)
 {
 	ProtobufCMessage *response;
 
 	if (answer->status != GRPC_STATUS_OK)
-		return error_set(err, error_kind_from_grpc((int)answer->status), "%.*s",
-			(int)GRPC_SLICE_LENGTH(answer->details),
-			(const char *)GRPC_SLICE_START_PTR(answer->details));
+		return status_error(call, answer, err);
 	response = unpack(call->response, answer->message);
 	if (!response)
 		return error_set(

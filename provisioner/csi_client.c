@@ -50,7 +50,7 @@ static int identity_call(struct csi_client *client, const char *method,
 	const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response,
 	void *ret_response, struct error *err)
 {
-	struct rpc_call call = {method, request, response, PROBE_TIMEOUT_MS, true};
+	struct rpc_call call = {method, request, response, PROBE_TIMEOUT_MS, false};
 
 	return rpc_client_call(client->rpc, &call, ret_response, err);
 }

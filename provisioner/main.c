@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 #include "claim_controller.h"
 #include "log.h"
@@ -15,9 +16,9 @@
 #include "volume_controller.h"
 #include "workqueue.h"
 
-#define WAIT_LOG_EVERY                                                                             \
-	3 /* tries of 10 s each between two lines about a driver that is not there                 \
-	   */
+#define WAIT_LOG_EVERY_S 30 /* between two lines about a driver that is not there */
+
+#define STOP_LIMIT_S 10 /* for calls that are under way when we are told to stop */
 
 /* Keys of the one queue: what they name is told by their first letter. */
 #define CLAIM_KEY  'c'
@@ -115,17 +116,28 @@ static void *work(void *context)
 	return NULL;
 }
 
-static bool stop_is_pending(const struct program *program)
+/* Whether we are told to stop within a second. */
+static bool stop_comes(const struct program *program)
 {
-	const struct timespec now = {0};
+	const struct timespec second = {.tv_sec = 1};
 
-	return sigtimedwait(&program->signals, NULL, &now) > 0;
+	return sigtimedwait(&program->signals, NULL, &second) > 0;
+}
+
+static time_t monotonic_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
 }
 
 /* Wait for the driver, which may start after us, with a line now and then. */
 static int find_driver(struct program *program, struct csi_client *client, struct error *err)
 {
-	for (unsigned tries = 0; !stop_is_pending(program); tries++) {
+	time_t said = 0;
+
+	do {
 		if (csi_client_identify(client, &program->controller.driver, err) == 0) {
 			log_info("driver %s %s at %s", program->controller.driver.info.name,
 				program->controller.driver.info.version,
@@ -134,13 +146,26 @@ static int find_driver(struct program *program, struct csi_client *client, struc
 		}
 		if (err->kind == ERROR_INVALID || err->kind == ERROR_UNIMPLEMENTED)
 			return -1;
-		if (tries % WAIT_LOG_EVERY == 0)
+		if (!said || monotonic_seconds() - said >= WAIT_LOG_EVERY_S) {
+			said = monotonic_seconds();
 			log_warn("waiting for the driver at %s, which does not answer: %s",
 				program->options.csi_address, err->text);
-		if (err->kind != ERROR_TIMEOUT)
-			sleep(1);
-	}
+		}
+	} while (!stop_comes(program));
 	return error_set(err, ERROR_CANCELLED, "stopped while waiting for the driver");
+}
+
+/* Whether all workers ended in time. Their calls have deadlines, but those may be long. */
+static bool join_workers(const pthread_t *threads, int count)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += STOP_LIMIT_S;
+	for (int i = 0; i < count; i++)
+		if (pthread_clockjoin_np(threads[i], NULL, CLOCK_MONOTONIC, &end))
+			return false;
+	return true;
 }
 
 static void run_until_signal(struct program *program)
@@ -159,8 +184,11 @@ static void run_until_signal(struct program *program)
 	log_info("%s: finishing the calls under way", strsignal(signal));
 	workqueue_stop(program->queue);
 	reflector_stop(program->reflector);
-	for (int i = 0; i < program->options.workers; i++)
-		pthread_join(threads[i], NULL);
+	if (!join_workers(threads, program->options.workers)) {
+		log_warn("calls are still under way after %d s: the next start repeats them",
+			STOP_LIMIT_S);
+		_exit(0); /* workers still use everything */
+	}
 }
 
 /* Name of the events' source: the driver, and which of its provisioners. */

@@ -320,6 +320,7 @@ static int storage_class_parse(struct object *object, struct json_object *json, 
 	string_map_copy(&class->parameters, json_member(json, "parameters", json_type_object));
 	strings_copy(
 		&class->mount_options, json_member(json, "mountOptions", json_type_array), NULL);
+	class->restricts_topology = json_member(json, "allowedTopologies", json_type_array) != NULL;
 	class->wait_for_first_consumer = binding && !strcmp(binding, "WaitForFirstConsumer");
 	if (!*class->provisioner)
 		return error_set(err, ERROR_INVALID, "a storage class without a provisioner");

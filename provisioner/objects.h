@@ -105,6 +105,7 @@ struct storage_class {
 	struct string_map parameters;
 	struct strings mount_options;
 	bool wait_for_first_consumer;
+	bool restricts_topology; /* has allowedTopologies */
 };
 
 struct stateful_set {

@@ -100,6 +100,11 @@ int provisioning_init(struct provisioning *provisioning, const struct controller
 	add_metadata(provisioning, controller);
 	if (!controller->driver.info.topology)
 		return 0;
+	if (class->restricts_topology && !*claim->selected_node)
+		return error_set(err, ERROR_INVALID,
+			"storage class %s: allowedTopologies needs the volumeBindingMode "
+			"WaitForFirstConsumer, with which the scheduler heeds it",
+			class->object.name);
 	if (topology_of_claim(controller, claim, &provisioning->topology, err) < 0)
 		return -1;
 	provisioning->has_topology = provisioning->topology.count > 0;

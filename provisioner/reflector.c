@@ -273,6 +273,23 @@ static void start_transfer(struct resource *resource)
 		abort();
 }
 
+/* Whether two messages differ at most in their numbers: libcurl's tell milliseconds. */
+static bool same_words(const char *a, const char *b)
+{
+	static const char digits[] = "0123456789";
+
+	for (;; a++, b++) {
+		size_t number_a = strspn(a, digits), number_b = strspn(b, digits);
+
+		a += number_a;
+		b += number_b;
+		if (!number_a != !number_b || *a != *b)
+			return false;
+		if (!*a)
+			return true;
+	}
+}
+
 /* One line for a failure, and then one a minute while it lasts; when the server is away, all
  * resources fail with the same words, of which once is enough. */
 static void log_failure(struct resource *resource, const struct error *err, int64_t delay)
@@ -280,7 +297,7 @@ static void log_failure(struct resource *resource, const struct error *err, int6
 	struct reflector *reflector = resource->reflector;
 	int64_t now = now_ms();
 
-	if (!strcmp(reflector->logged.text, err->text) &&
+	if (same_words(reflector->logged.text, err->text) &&
 		now - reflector->logged_ms < LOG_INTERVAL_MS)
 		return;
 	resource->failure_logged = true;

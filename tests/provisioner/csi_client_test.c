@@ -19,6 +19,7 @@ static struct driver {
 	int ready;                        /* Probe: 1, 0, or -1 to say nothing */
 	int services[3], capabilities[5]; /* ending with 0 */
 	enum error_kind fails;            /* every call; or ERROR_NONE */
+	const char *says;                 /* when it fails */
 	const char *handle;               /* "": none; NULL: no volume at all */
 	int64_t capacity;
 	sem_t *hang; /* CreateVolume waits for it */
@@ -36,7 +37,7 @@ static int get_plugin_info(
 	(void)context;
 	(void)request;
 	if (driver.fails)
-		return error_set(err, driver.fails, "the driver said no");
+		return error_set(err, driver.fails, "%s", driver.says);
 	response.name = (char *)driver.name;
 	response.vendor_version = (char *)"1.2.3";
 	entry.key = (char *)ORDINAL_MANIFEST_KEY;
@@ -164,7 +165,7 @@ static int create_volume(
 	if (driver.hang)
 		sem_wait(driver.hang);
 	if (driver.fails)
-		return error_set(err, driver.fails, "the driver said no");
+		return error_set(err, driver.fails, "%s", driver.says);
 	entry.key = (char *)"share";
 	entry.value = (char *)"/x";
 	segment.key = (char *)"host";
@@ -192,7 +193,7 @@ static int delete_volume(
 	snprintf(driver.asked, sizeof(driver.asked), "%s secrets %zu", request->volume_id,
 		request->n_secrets);
 	if (driver.fails)
-		return error_set(err, driver.fails, "the driver said no");
+		return error_set(err, driver.fails, "%s", driver.says);
 	rpc_reply_set(reply, &response.base);
 	return 0;
 }
@@ -237,6 +238,7 @@ static int set_up(void **state)
 
 	(void)state;
 	driver = (struct driver){.name = "d.example.com",
+		.says = "the driver said no",
 		.ready = 1,
 		.services = {SERVICE(CONTROLLER_SERVICE)},
 		.capabilities = {CAPABILITY(CREATE_DELETE_VOLUME)},
@@ -452,6 +454,20 @@ static void test_error_kinds(void **state)
 	}
 }
 
+static void test_no_words(void **state)
+{
+	struct csi_volume volume;
+
+	(void)state;
+	start_client(10000);
+	assert_int_equal(identify(), 0);
+	driver.fails = ERROR_FAILED_PRECONDITION;
+	driver.says = "";
+	assert_int_equal(create(false, NULL, &volume), -1);
+	assert_string_equal(
+		fixture.err.text, "CreateVolume failed with FAILED_PRECONDITION and no message");
+}
+
 static void test_timeout(void **state)
 {
 	struct csi_volume volume;
@@ -464,6 +480,7 @@ static void test_timeout(void **state)
 	assert_int_equal(identify(), 0);
 	assert_int_equal(create(false, NULL, &volume), -1);
 	assert_int_equal(fixture.err.kind, ERROR_TIMEOUT);
+	assert_string_equal(fixture.err.text, "no answer to CreateVolume within 0.1 s");
 	sem_post(&hang);
 }
 
@@ -483,6 +500,10 @@ static void test_no_driver(void **state)
 	fixture.driver = table;
 	assert_int_equal(create(false, NULL, &volume), -1);
 	assert_int_equal(fixture.err.kind, ERROR_UNAVAILABLE);
+	/* What is wrong with the socket is told at once. */
+	assert_int_equal(csi_client_identify(client, &table, &fixture.err), -1);
+	assert_int_equal(fixture.err.kind, ERROR_UNAVAILABLE);
+	assert_non_null(strstr(fixture.err.text, "No such file or directory"));
 }
 
 static void test_endpoints(void **state)
@@ -523,6 +544,7 @@ int main(void)
 		TEST(test_no_volume_in_the_answer),
 		TEST(test_delete),
 		TEST(test_error_kinds),
+		TEST(test_no_words),
 		TEST(test_timeout),
 		TEST(test_no_driver),
 		cmocka_unit_test(test_endpoints),

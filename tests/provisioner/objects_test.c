@@ -106,11 +106,12 @@ static void test_storage_class(void **state)
 	_cleanup_object_ struct storage_class *class = object_of(&storage_class_type,
 		"{'metadata': {'name': 'c', 'uid': 'u'}, 'provisioner': 'p',"
 		"'parameters': {'server': 'a', 'n': 5}, 'mountOptions': ['hard', 'nfsvers=4.1'],"
-		"'volumeBindingMode': 'WaitForFirstConsumer'}");
+		"'volumeBindingMode': 'WaitForFirstConsumer', 'allowedTopologies': [{}]}");
 
 	(void)state;
 	assert_string_equal(class->reclaim_policy, "Delete");
 	assert_true(class->wait_for_first_consumer);
+	assert_true(class->restricts_topology);
 	assert_int_equal(class->parameters.count, 1);
 	assert_string_equal(string_map_get(&class->parameters, "server"), "a");
 	assert_null(string_map_get(&class->parameters, "n"));

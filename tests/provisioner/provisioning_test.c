@@ -157,6 +157,27 @@ static void test_block_has_no_fs_type(void **state)
 	end(&fixture);
 }
 
+/* Nothing but the scheduler heeds allowedTopologies: without it they must not pass unheeded. */
+static void test_allowed_topologies(void **state)
+{
+#define CLASS                                                                                      \
+	"{'metadata': {'name': 'fast', 'uid': 'c1'}, 'provisioner': 'd.example.com',"              \
+	"'allowedTopologies': [{'matchLabelExpressions': []}]}"
+	struct fixture fixture;
+
+	(void)state;
+	assert_int_equal(begin(&fixture, plain, CLASS, NULL, 0), 0);
+	provisioning_done(&fixture.provisioning);
+	fixture.world.controller.driver.info.topology = true;
+	assert_int_equal(provisioning_init(&fixture.provisioning, &fixture.world.controller,
+				 fixture.claim, fixture.class, NULL, &fixture.err),
+		-1);
+	assert_int_equal(fixture.err.kind, ERROR_INVALID);
+	assert_non_null(strstr(fixture.err.text, "class fast: allowedTopologies needs"));
+	end(&fixture);
+#undef CLASS
+}
+
 static void check_parameters(struct fixture *fixture, const char *wanted)
 {
 	static const struct driver_step step = {ERROR_NONE, "h", 0, {NULL}, {NULL}};
@@ -323,6 +344,7 @@ int main(void)
 		cmocka_unit_test(test_volume_of_a_set),
 		cmocka_unit_test(test_plain_volume),
 		cmocka_unit_test(test_block_has_no_fs_type),
+		cmocka_unit_test(test_allowed_topologies),
 		cmocka_unit_test(test_metadata),
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_refuses),

@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "http_server.h"
 #include "testing.h"
@@ -304,6 +306,35 @@ static void test_refused_connection(void **state)
 	end(&fixture);
 }
 
+/* One line for a failure that lasts, although its words tell of another number each time. */
+static void test_one_line(void **state)
+{
+	static const struct http_step steps[] = {
+		{LIST, 500, NULL, "{'message': 'no answer after 7 ms'}", 0, 0, 0},
+		{LIST, 500, NULL, "{'message': 'no answer after 1234 ms'}", 0, 0, 0},
+		{LIST, 500, NULL, "{'message': 'no disk'}", 0, 0, 0},
+		{LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1")), 0, 0, 0},
+		{WATCH "10&", 0, NULL, EVENT("ADDED", "b", "11"), HTTP_HOLD, 0, 0},
+	};
+	int log = memfd_create("log", MFD_CLOEXEC), standard_error = dup(STDERR_FILENO);
+	struct fixture fixture;
+	char text[4096] = "";
+
+	(void)state;
+	dup2(log, STDERR_FILENO);
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	expect(&fixture, "+a1 +b11 ", 5);
+	end(&fixture);
+	dup2(standard_error, STDERR_FILENO);
+	close(standard_error);
+	assert_true(pread(log, text, sizeof(text) - 1, 0) > 0);
+	close(log);
+	assert_non_null(strstr(text, "no answer after 7 ms"));
+	assert_null(strstr(text, "1234"));
+	assert_non_null(strstr(text, "no disk"));
+	assert_non_null(strstr(text, "works again"));
+}
+
 /* A token that is refused between two pages must not turn half a list into a whole one. */
 static void test_unauthorized_between_pages(void **state)
 {
@@ -409,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_strange_lists),
 		cmocka_unit_test(test_malformed_objects),
 		cmocka_unit_test(test_refused_connection),
+		cmocka_unit_test(test_one_line),
 		cmocka_unit_test(test_unauthorized_between_pages),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_stop_while_waiting),
