@@ -39,8 +39,11 @@ SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[
              tests/*/support/*.[ch])
 SCRIPTS    = $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
 
-.PHONY: all demo test e2e image install format tidy clean
+.PHONY: all help demo test e2e image install format tidy clean
 all: $(PROGRAMS)
+
+help:
+	@sed -n '2,/^$$/s/^# \{0,3\}//p' Makefile
 
 # Installed once a checkout; the list of packages is what it depends on.
 build/.packages-%: hack/install-packages
