@@ -264,6 +264,36 @@ static int complete(const struct creation *creation, struct record *record, stru
 	return catalog_write(catalog, &creation->hash, record, err);
 }
 
+/* Forget a volume that never became ready: nobody has been told of it. */
+static int forget(struct base *base, const struct volume_hash *hash, const struct record *record,
+	struct error *err)
+{
+	/* What is there and is not empty, or no directory, is not ours. */
+	if (beneath_remove_empty(base->fd, record->path, err) < 0 && err->errnum != ENOTEMPTY &&
+		err->errnum != ENOTDIR)
+		return -1;
+	if (catalog_remove(base->catalog, hash, err) < 0)
+		return -1;
+	catalog_release(base->catalog, record->path);
+	beneath_prune_parents(base->fd, record->path);
+	return 0;
+}
+
+/* A failed creation must leave nothing that its caller, told that there is no volume, would never
+ * come back for. What cannot be taken back is ABORTED: the call is to be repeated. */
+static int take_back(
+	const struct creation *creation, const struct record *record, struct error *err)
+{
+	struct catalog *catalog = creation->base->catalog;
+	struct error why;
+
+	if (!catalog_has_record(catalog, &creation->hash))
+		catalog_release(catalog, record->path);
+	else if (forget(creation->base, &creation->hash, record, &why) < 0 && err)
+		err->kind = ERROR_ABORTED;
+	return -1;
+}
+
 static int create_new(
 	const struct creation *creation, struct record **ret_record, struct error *err)
 {
@@ -271,26 +301,9 @@ static int create_new(
 
 	if (check_size(creation, err) < 0 || choose_path(creation, record, err) < 0)
 		return -1;
-	if (complete(creation, record, err) < 0) {
-		/* Without a record nobody would ever give the path back. */
-		if (!catalog_has_record(creation->base->catalog, &creation->hash))
-			catalog_release(creation->base->catalog, record->path);
-		return -1;
-	}
+	if (complete(creation, record, err) < 0)
+		return take_back(creation, record, err);
 	*ret_record = take_ptr(record);
-	return 0;
-}
-
-/* Forget a volume that never became ready: nobody has been told of it. */
-static int forget(struct base *base, const struct volume_hash *hash, const struct record *record,
-	struct error *err)
-{
-	if (beneath_remove_empty(base->fd, record->path, err) < 0 && err->errnum != ENOTEMPTY)
-		return -1;
-	if (catalog_remove(base->catalog, hash, err) < 0)
-		return -1;
-	catalog_release(base->catalog, record->path);
-	beneath_prune_parents(base->fd, record->path);
 	return 0;
 }
 
@@ -312,7 +325,7 @@ static int create(const struct creation *creation, struct record **ret_record, s
 	if (check_existing(creation, record, err) < 0)
 		return -1;
 	if (record->state == RECORD_CREATING && complete(creation, record, err) < 0)
-		return -1;
+		return take_back(creation, record, err);
 	*ret_record = take_ptr(record);
 	return 0;
 }

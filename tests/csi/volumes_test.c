@@ -295,6 +295,45 @@ static void test_delete_on_a_full_disk(void **state)
 	volumes_stop(&volumes);
 }
 
+static int no_inodes(int dir, const char *name, mode_t mode)
+{
+	(void)dir;
+	(void)name;
+	(void)mode;
+	errno = ENOSPC;
+	return -1;
+}
+
+/* A caller that is told that there is no volume does not come back: nothing may wait for it. */
+static void test_failed_creation_leaves_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct fs_calls full = *fs_calls;
+	const struct fs_calls *before = fs_calls;
+	struct volume_hash hash;
+	struct volumes volumes;
+	struct volume volume;
+	struct error err;
+
+	start(fixture, &volumes);
+	assert_int_equal(create(&volumes, "pvc-0", &volume, &err), 0);
+	assert_int_equal(volumes_delete(&volumes, volume.id, &err), 0);
+	volume_done(&volume);
+	full.mkdirat = no_inodes;
+	fs_calls = &full;
+	assert_int_equal(create(&volumes, "pvc-1", &volume, &err), -1);
+	fs_calls = before;
+	assert_int_equal(err.kind, ERROR_EXHAUSTED);
+	volume_id_hash("pvc-1", &hash);
+	assert_false(
+		fixture_exists(fixture_path(fixture, "root/.ordinal/volumes/%s.json", hash.text)));
+	/* The place is free again. */
+	assert_int_equal(create(&volumes, "pvc-2", &volume, &err), 0);
+	assert_string_equal(volume.record->path, "shop/web/data-0");
+	volume_done(&volume);
+	volumes_stop(&volumes);
+}
+
 /* Trash that cannot be removed keeps a volume of the same name from being made over it. */
 static void test_name_in_trash(void **state)
 {
@@ -440,6 +479,7 @@ int main(void)
 		TEST(test_delete_dies_anywhere),
 		TEST(test_place_being_deleted),
 		TEST(test_delete_on_a_full_disk),
+		TEST(test_failed_creation_leaves_nothing),
 		TEST(test_name_in_trash),
 		TEST(test_half_made_with_other_parameters),
 		TEST(test_damaged_record),
