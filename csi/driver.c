@@ -10,12 +10,20 @@ void driver_start(
 	driver->node_id = node_id;
 	driver->backend = backend;
 	snprintf(driver->topology_key, sizeof(driver->topology_key), "topology.%s/node", name);
-	keylock_init(&driver->targets);
+	keylock_init(&driver->busy);
 	volumes_start(&driver->volumes, backend);
 }
 
 void driver_stop(struct driver *driver)
 {
 	volumes_stop(&driver->volumes);
-	keylock_done(&driver->targets);
+	keylock_done(&driver->busy);
+}
+
+void driver_interrupt(void *context)
+{
+	struct driver *driver = context;
+
+	keylock_interrupt(&driver->busy);
+	keylock_interrupt(&driver->volumes.busy);
 }

@@ -22,7 +22,8 @@ struct driver {
 	char topology_key[DRIVER_NAME_MAX + sizeof("topology./node")];
 	const struct backend *backend;
 	struct volumes volumes;
-	struct keylock targets; /* target paths that a Node call is working on */
+	bool stats_walk;     /* --stats-walk; set before the start */
+	struct keylock busy; /* targets, volumes and walks of the Node calls under way */
 };
 
 /* The methods of each service; their context is a struct driver. */
@@ -34,5 +35,9 @@ extern const struct rpc_method node_methods[];
 void driver_start(struct driver *driver, const char *name, const char *node_id,
 	const struct backend *backend);
 void driver_stop(struct driver *driver);
+
+/* For rpc_server_options.cancelled, with the struct driver: calls that wait for others look whether
+ * they are cancelled. */
+void driver_interrupt(void *driver);
 
 #endif

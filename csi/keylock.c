@@ -7,13 +7,14 @@
 void keylock_init(struct keylock *lock)
 {
 	pthread_mutex_init(&lock->mutex, NULL);
-	pthread_cond_init(&lock->released, NULL);
+	pthread_cond_init(&lock->changed, NULL);
 	SLIST_INIT(&lock->held);
+	lock->waiting = 0;
 }
 
 void keylock_done(struct keylock *lock)
 {
-	pthread_cond_destroy(&lock->released);
+	pthread_cond_destroy(&lock->changed);
 	pthread_mutex_destroy(&lock->mutex);
 }
 
@@ -27,23 +28,56 @@ static bool is_held(const struct keylock *lock, const char *key)
 	return false;
 }
 
-void keylock_acquire(struct keylock *lock, const char *key, struct keylock_holder *holder)
+/* With the mutex held, which the waiting gives up meanwhile. */
+static int wait_for(
+	struct keylock *lock, const char *key, const atomic_bool *cancelled, struct error *err)
 {
-	holder->lock = lock;
-	holder->key = key;
+	while (!cancelled || !atomic_load(cancelled)) {
+		if (!is_held(lock, key))
+			return 0;
+		if (lock->waiting == KEYLOCK_MAX_WAITING)
+			return error_set(err, ERROR_ABORTED,
+				"another call about %s is under way, and many wait: try again",
+				key);
+		lock->waiting++;
+		pthread_cond_wait(&lock->changed, &lock->mutex);
+		lock->waiting--;
+	}
+	return error_set(err, ERROR_CANCELLED, "the caller gave up");
+}
+
+int keylock_acquire(struct keylock *lock, const char *key, const atomic_bool *cancelled,
+	struct keylock_holder *holder, struct error *err)
+{
+	int result;
+
 	pthread_mutex_lock(&lock->mutex);
-	while (is_held(lock, key))
-		pthread_cond_wait(&lock->released, &lock->mutex);
-	SLIST_INSERT_HEAD(&lock->held, holder, link);
+	result = wait_for(lock, key, cancelled, err);
+	if (result == 0) {
+		holder->lock = lock;
+		holder->key = key;
+		SLIST_INSERT_HEAD(&lock->held, holder, link);
+	}
 	pthread_mutex_unlock(&lock->mutex);
+	return result;
 }
 
 void keylock_release(struct keylock_holder *holder)
 {
 	struct keylock *lock = holder->lock;
 
+	if (!lock)
+		return;
 	pthread_mutex_lock(&lock->mutex);
 	SLIST_REMOVE(&lock->held, holder, keylock_holder, link);
-	pthread_cond_broadcast(&lock->released);
+	pthread_cond_broadcast(&lock->changed);
+	pthread_mutex_unlock(&lock->mutex);
+	holder->lock = NULL;
+}
+
+void keylock_interrupt(struct keylock *lock)
+{
+	pthread_mutex_lock(&lock->mutex);
+	pthread_cond_broadcast(&lock->changed);
 	pthread_mutex_unlock(&lock->mutex);
 }

@@ -150,6 +150,8 @@ static int serve(struct driver *driver, const sigset_t *signals)
 		.socket_gid = (gid_t)socket_gid,
 		.services = services,
 		.workers = WORKERS,
+		.cancelled = driver_interrupt,
+		.cancelled_context = driver,
 	};
 	struct registration registration = {
 		.driver_name = driver_name,

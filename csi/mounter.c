@@ -167,7 +167,8 @@ static int mount_number(int fd, int *ret_number, struct error *err)
 	return error_set(err, ERROR_INTERNAL, "%s has no mnt_id", path);
 }
 
-int mounter_is_mounted(int parent, const char *name, bool *ret_mounted, struct error *err)
+static int open_and_look(
+	int parent, const char *name, int *ret_fd, bool *ret_mounted, struct error *err)
 {
 	_cleanup_close_ int target = -1;
 	int above, at;
@@ -176,6 +177,27 @@ int mounter_is_mounted(int parent, const char *name, bool *ret_mounted, struct e
 		mount_number(target, &at, err) < 0)
 		return -1;
 	*ret_mounted = above != at;
+	*ret_fd = take_fd(&target);
+	return 0;
+}
+
+int mounter_is_mounted(int parent, const char *name, bool *ret_mounted, struct error *err)
+{
+	_cleanup_close_ int target = -1;
+
+	return open_and_look(parent, name, &target, ret_mounted, err);
+}
+
+int mounter_open(int parent, const char *name, int *ret_fd, struct error *err)
+{
+	_cleanup_close_ int target = -1;
+	bool mounted;
+
+	if (open_and_look(parent, name, &target, &mounted, err) < 0)
+		return -1;
+	if (!mounted)
+		return error_set(err, ERROR_NOT_FOUND, "nothing is mounted on %s", name);
+	*ret_fd = take_fd(&target);
 	return 0;
 }
 
@@ -207,6 +229,72 @@ int mounter_compare(
 	seen.made_readonly = source_writable && !seen.writable;
 	*ret = seen;
 	return 0;
+}
+
+static void unref_table(struct libmnt_table **table)
+{
+	mnt_unref_table(*table);
+}
+
+static void free_iterator(struct libmnt_iter **iterator)
+{
+	mnt_free_iter(*iterator);
+}
+
+/* The device of the mount with this number, as mountinfo has it: on file systems that have several
+ * devices, such as btrfs, it is not the one that stat tells. */
+static dev_t mount_device(struct libmnt_table *table, struct libmnt_iter *iterator, int number)
+{
+	struct libmnt_fs *mount;
+
+	mnt_reset_iter(iterator, MNT_ITER_FORWARD);
+	while (mnt_table_next_fs(table, iterator, &mount) == 0)
+		if (mnt_fs_get_id(mount) == number)
+			return mnt_fs_get_devno(mount);
+	return 0;
+}
+
+static bool shows(const char *path, const struct stat *wanted)
+{
+	_cleanup_close_ int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat found;
+
+	return fd >= 0 && fstat(fd, &found) == 0 && found.st_dev == wanted->st_dev &&
+	       found.st_ino == wanted->st_ino;
+}
+
+int mounter_find_mount(int source, char **ret_path, struct error *err)
+{
+	_cleanup_(unref_table) struct libmnt_table *table =
+		mnt_new_table_from_file("/proc/self/mountinfo");
+	_cleanup_(free_iterator) struct libmnt_iter *iterator = mnt_new_iter(MNT_ITER_FORWARD);
+	struct libmnt_fs *mount;
+	struct stat wanted;
+	int number;
+	dev_t device;
+
+	if (!table)
+		return error_set(err, ERROR_INTERNAL, "cannot read /proc/self/mountinfo");
+	if (!iterator)
+		abort();
+	if (fstat(source, &wanted) < 0)
+		return error_set_errno(err, errno, "look at the volume");
+	if (mount_number(source, &number, err) < 0)
+		return -1;
+	device = mount_device(table, iterator, number);
+	mnt_reset_iter(iterator, MNT_ITER_FORWARD);
+	while (mnt_table_next_fs(table, iterator, &mount) == 0) {
+		const char *path = mnt_fs_get_target(mount);
+
+		if (mnt_fs_get_devno(mount) != device || mnt_fs_get_id(mount) == number ||
+			!shows(path, &wanted))
+			continue;
+		*ret_path = strdup(path);
+		if (!*ret_path)
+			abort();
+		return 0;
+	}
+	return error_set(err, ERROR_NOT_FOUND, "the volume is not mounted");
 }
 
 int mounter_unmount(int parent, const char *name, struct error *err)

@@ -23,6 +23,15 @@ int mounter_bind(int source, int parent, const char *name, unsigned long flags, 
 /* Whether something is mounted on NAME in PARENT. ERROR_NOT_FOUND when NAME does not exist. */
 int mounter_is_mounted(int parent, const char *name, bool *ret_mounted, struct error *err);
 
+/* Open what is mounted on NAME in PARENT. ERROR_NOT_FOUND when nothing is, or NAME does not exist,
+ * ERROR_FAILED_PRECONDITION when NAME is no directory. Caller closes *RET_FD, opened O_PATH. */
+int mounter_open(int parent, const char *name, int *ret_fd, struct error *err);
+
+/* Find a mount of the directory SOURCE besides the one that SOURCE was opened through, in what the
+ * kernel has mounted: it takes time in proportion to that. ERROR_NOT_FOUND when there is none.
+ * Caller frees *RET_PATH. */
+int mounter_find_mount(int source, char **ret_path, struct error *err);
+
 /* What is mounted on a target. */
 struct mounter_target {
 	bool same;          /* it is the directory SOURCE */

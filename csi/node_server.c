@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -10,89 +9,30 @@
 #include "driver.h"
 #include "mounter.h"
 #include "requests.h"
+#include "target.h"
 
-/* A target path, split where kubelet's part ends and ours begins. */
-struct target {
-	int parent; /* the directory above it, O_PATH; -1 when it does not exist */
-	char *name;
-	char *key; /* the same for every spelling of the path */
+/* How a volume is to be published. */
+struct wanted {
+	unsigned long flags; /* MS_… */
+	bool single_writer;  /* at no other target meanwhile */
 };
 
-static void target_done(struct target *target)
-{
-	cleanup_close(&target->parent);
-	free(target->name);
-	free(target->key);
-}
-
-static int set_key(struct target *target, struct error *err)
-{
-	struct stat above = {0};
-
-	if (target->parent >= 0 && fstat(target->parent, &above) < 0)
-		return error_set_errno(err, errno, "look at the directory of target_path");
-	if (asprintf(&target->key, "%ju:%ju/%s", (uintmax_t)above.st_dev, (uintmax_t)above.st_ino,
-		    target->name) < 0)
-		abort();
-	return 0;
-}
-
-static int check_target(const char *path, struct error *err)
-{
-	size_t length = strlen(path);
-
-	if (requests_check_text("target_path", path, PATH_MAX - 1, err) < 0)
-		return -1;
-	if (*path != '/' || strstr(path, "/../") ||
-		(length >= 3 && !strcmp(path + length - 3, "/..")))
-		return error_set(err, ERROR_INVALID,
-			"target_path: \"%s\" is not an absolute path without ..", path);
-	return 0;
-}
-
-/* Open what is above PATH. Kubelet made it, and its root may have symbolic links of the
- * administrator's; the last component is ours and may not be one. */
-static int open_target(const char *path, struct target *ret, struct error *err)
-{
-	_cleanup_(target_done) struct target target = {.parent = -1};
-	_cleanup_free_ char *parent = strdup(path);
-	size_t length = strlen(path);
-	char *slash;
-
-	if (!parent)
-		abort();
-	while (length && parent[length - 1] == '/')
-		parent[--length] = '\0';
-	slash = strrchr(parent, '/');
-	if (!slash || !strcmp(slash, "/."))
-		return error_set(
-			err, ERROR_INVALID, "target_path: \"%s\" has no last component", path);
-	target.name = strdup(slash + 1);
-	*slash = '\0';
-	target.parent = open(*parent ? parent : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (target.parent < 0 && errno != ENOENT)
-		return error_set_errno(err, errno, "open the directory of target_path %s", path);
-	if (set_key(&target, err) < 0)
-		return -1;
-	ret->key = take_ptr(target.key);
-	ret->parent = take_fd(&target.parent);
-	ret->name = take_ptr(target.name);
-	return 0;
-}
-
-static int check_publish(const Csi__V1__NodePublishVolumeRequest *request, unsigned long *ret_flags,
-	struct error *err)
+static int check_publish(const Csi__V1__NodePublishVolumeRequest *request,
+	struct wanted *ret_wanted, struct error *err)
 {
 	unsigned long flags;
 
 	if (requests_check_text("volume_id", request->volume_id, REQUEST_TEXT_MAX, err) < 0 ||
-		check_target(request->target_path, err) < 0 ||
+		target_check_path("target_path", request->target_path, err) < 0 ||
 		requests_check_map("secrets", request->secrets, request->n_secrets, err) < 0 ||
 		requests_check_map("volume_context", request->volume_context,
 			request->n_volume_context, err) < 0 ||
 		requests_check_capability(request->volume_capability, &flags, err) < 0)
 		return -1;
-	*ret_flags = flags | (request->readonly ? MS_RDONLY : 0);
+	ret_wanted->flags = flags | (request->readonly ? MS_RDONLY : 0);
+	ret_wanted->single_writer =
+		request->volume_capability->access_mode->mode ==
+		CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_SINGLE_WRITER;
 	return 0;
 }
 
@@ -116,7 +56,31 @@ static int check_published(
 	return 0;
 }
 
-static int publish(int source, const struct target *target, unsigned long flags, struct error *err)
+/* Found in what is mounted, so that it holds whatever became of the driver meanwhile. */
+static int check_not_mounted(int source, struct error *err)
+{
+	_cleanup_free_ char *other = NULL;
+
+	if (mounter_find_mount(source, &other, err) < 0)
+		return err->kind == ERROR_NOT_FOUND ? 0 : -1;
+	return error_set(err, ERROR_FAILED_PRECONDITION,
+		"the volume is mounted on %s, and with this access mode (ReadWriteOncePod) only one "
+		"pod of the node may use it: end the pod that does, or unpublish it there",
+		other);
+}
+
+static int mount_volume(
+	int source, const struct target *target, const struct wanted *wanted, struct error *err)
+{
+	if (wanted->single_writer && check_not_mounted(source, err) < 0)
+		return -1;
+	if (mounter_bind(source, target->parent, target->name, wanted->flags, err) < 0)
+		return error_prefix(err, "bind the volume to target_path");
+	return 0;
+}
+
+static int publish(
+	int source, const struct target *target, const struct wanted *wanted, struct error *err)
 {
 	bool mounted;
 
@@ -128,12 +92,12 @@ static int publish(int source, const struct target *target, unsigned long flags,
 	if (mounter_is_mounted(target->parent, target->name, &mounted, err) < 0)
 		return error_prefix(err, "target_path");
 	if (mounted)
-		return check_published(source, target, flags, err);
-	if (mounter_bind(source, target->parent, target->name, flags, err) == 0)
+		return check_published(source, target, wanted->flags, err);
+	if (mount_volume(source, target, wanted, err) == 0)
 		return 0;
 	/* Kubelet takes a failed publish for one that left nothing. */
 	unlinkat(target->parent, target->name, AT_REMOVEDIR);
-	return error_prefix(err, "bind the volume to target_path");
+	return -1;
 }
 
 static int node_publish_volume(
@@ -144,14 +108,21 @@ static int node_publish_volume(
 	Csi__V1__NodePublishVolumeResponse response = CSI__V1__NODE_PUBLISH_VOLUME_RESPONSE__INIT;
 	_cleanup_(target_done) struct target target = {.parent = -1};
 	_cleanup_close_ int source = -1;
-	unsigned long flags;
+	_cleanup_(keylock_release) struct keylock_holder target_held = {0};
+	_cleanup_(keylock_release) struct keylock_holder volume_held = {0};
+	const atomic_bool *cancelled = rpc_reply_cancelled(reply);
+	struct wanted wanted;
 
-	if (check_publish(request, &flags, err) < 0 ||
-		open_target(request->target_path, &target, err) < 0)
+	if (check_publish(request, &wanted, err) < 0 ||
+		target_open("target_path", request->target_path, &target, err) < 0 ||
+		keylock_acquire(&driver->busy, target.key, cancelled, &target_held, err) < 0)
 		return -1;
-	KEYLOCK_SCOPE(&driver->targets, target.key);
+	/* Of two that each see no other mount yet, one has to be the second. */
+	if (wanted.single_writer && keylock_acquire(&driver->busy, request->volume_id, cancelled,
+					    &volume_held, err) < 0)
+		return -1;
 	if (volumes_open(&driver->volumes, request->volume_id, &source, err) < 0 ||
-		publish(source, &target, flags, err) < 0)
+		publish(source, &target, &wanted, err) < 0)
 		return -1;
 	rpc_reply_set(reply, &response.base);
 	return 0;
@@ -183,14 +154,15 @@ static int node_unpublish_volume(
 	Csi__V1__NodeUnpublishVolumeResponse response =
 		CSI__V1__NODE_UNPUBLISH_VOLUME_RESPONSE__INIT;
 	_cleanup_(target_done) struct target target = {.parent = -1};
+	_cleanup_(keylock_release) struct keylock_holder held = {0};
 
 	/* The volume need not exist any more: its mount has to go all the same. */
 	if (requests_check_text("volume_id", request->volume_id, REQUEST_TEXT_MAX, err) < 0 ||
-		check_target(request->target_path, err) < 0 ||
-		open_target(request->target_path, &target, err) < 0)
-		return -1;
-	KEYLOCK_SCOPE(&driver->targets, target.key);
-	if (unpublish(&target, err) < 0)
+		target_check_path("target_path", request->target_path, err) < 0 ||
+		target_open("target_path", request->target_path, &target, err) < 0 ||
+		keylock_acquire(&driver->busy, target.key, rpc_reply_cancelled(reply), &held, err) <
+			0 ||
+		unpublish(&target, err) < 0)
 		return -1;
 	rpc_reply_set(reply, &response.base);
 	return 0;

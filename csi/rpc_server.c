@@ -9,7 +9,6 @@
 #include <grpc/support/log.h>
 #include <grpc/support/time.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -45,6 +44,7 @@ struct call {
 };
 
 struct rpc_reply {
+	const struct call *call;
 	grpc_byte_buffer *buffer;
 };
 
@@ -52,6 +52,8 @@ struct rpc_server {
 	grpc_server *server;
 	grpc_completion_queue *queue;
 	const struct rpc_service *services;
+	void (*cancelled)(void *context);
+	void *cancelled_context;
 	pthread_t poller;
 	pthread_t *workers;
 	int worker_count;
@@ -143,6 +145,11 @@ void rpc_reply_set(struct rpc_reply *reply, const ProtobufCMessage *message)
 	grpc_slice_unref(slice);
 }
 
+const atomic_bool *rpc_reply_cancelled(const struct rpc_reply *reply)
+{
+	return &reply->call->gone;
+}
+
 static void free_message(ProtobufCMessage **message)
 {
 	if (*message)
@@ -210,7 +217,7 @@ static int handle_call(struct call *call, struct rpc_reply *reply, struct error 
 
 static void run_call(struct call *call)
 {
-	struct rpc_reply reply = {0};
+	struct rpc_reply reply = {.call = call};
 	struct error err = {0};
 
 	if (handle_call(call, &reply, &err) < 0) {
@@ -282,7 +289,11 @@ static void on_received(struct call *call, bool success)
 
 static void on_closed(struct call *call, bool success)
 {
-	atomic_store(&call->gone, !success || call->cancelled);
+	if (!success || call->cancelled) {
+		atomic_store(&call->gone, true);
+		if (call->server->cancelled)
+			call->server->cancelled(call->server->cancelled_context);
+	}
 	operation_done(call);
 }
 
@@ -449,6 +460,8 @@ int rpc_server_start(
 	if (!server)
 		abort();
 	server->services = options->services;
+	server->cancelled = options->cancelled;
+	server->cancelled_context = options->cancelled_context;
 	TAILQ_INIT(&server->waiting);
 	pthread_mutex_init(&server->mutex, NULL);
 	pthread_condattr_init(&monotonic);

@@ -7,6 +7,7 @@
 #define ORDINAL_RPC_SERVER_H
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -41,6 +42,12 @@ struct rpc_server_options {
 	gid_t socket_gid;                   /* its group, or (gid_t)-1 */
 	const struct rpc_service *services; /* ends with an entry without methods; borrowed */
 	int workers;                        /* handlers that run at a time */
+
+	/* Called after a call was cancelled or its deadline passed, so that handlers that wait look
+	 * at rpc_reply_cancelled(). On the thread that all calls come through: it must be quick.
+	 * May be NULL. */
+	void (*cancelled)(void *context);
+	void *cancelled_context;
 };
 
 /* The largest request that is taken, in bytes; a larger one is RESOURCE_EXHAUSTED. */
@@ -63,5 +70,9 @@ void rpc_server_stop(struct rpc_server *server, int grace_ms);
 
 /* Answer with MESSAGE, which is packed at once: the caller keeps it. At most once a call. */
 void rpc_reply_set(struct rpc_reply *reply, const ProtobufCMessage *message);
+
+/* Becomes true when the caller gives up, its deadline passes or the server stops: what the handler
+ * answers goes nowhere then. Valid until the handler returns. */
+const atomic_bool *rpc_reply_cancelled(const struct rpc_reply *reply);
 
 #endif

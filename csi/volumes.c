@@ -380,6 +380,7 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 	_cleanup_free_ char *place = NULL;
 	struct creation creation = {.request = request};
 	struct volume volume = {0};
+	_cleanup_(keylock_release) struct keylock_holder held = {0};
 
 	volume_id_hash(request->name, &creation.hash);
 	if (volumes->backend->ops->locate(
@@ -388,8 +389,8 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 		parameters_place(request->parameters, &creation.hash, &place, err) < 0)
 		return -1;
 	creation.place = place;
-	KEYLOCK_SCOPE(&volumes->busy, creation.hash.text);
-	if (check_enclosing_bases(volumes, &volume.location, err) < 0 ||
+	if (keylock_acquire(&volumes->busy, creation.hash.text, NULL, &held, err) < 0 ||
+		check_enclosing_bases(volumes, &volume.location, err) < 0 ||
 		bases_get(&volumes->bases, &volume.location, true, &creation.base, err) < 0 ||
 		become_writer(volumes, creation.base, err) < 0 ||
 		check_other_bases(volumes, &creation, err) < 0 ||
@@ -450,13 +451,14 @@ static int delete_volume(struct volumes *volumes, struct base *base, const struc
 
 int volumes_delete(struct volumes *volumes, const char *text, struct error *err)
 {
+	_cleanup_(keylock_release) struct keylock_holder held = {0};
 	struct volume_id id;
 	struct base *base;
 
 	if (volume_id_parse(text, &id, err) < 0)
 		return 0; /* not ours, so it does not exist */
-	KEYLOCK_SCOPE(&volumes->busy, id.hash.text);
-	if (find_base(volumes, &id, &base, err) < 0)
+	if (keylock_acquire(&volumes->busy, id.hash.text, NULL, &held, err) < 0 ||
+		find_base(volumes, &id, &base, err) < 0)
 		return -1;
 	return delete_volume(volumes, base, &id.hash, err);
 }

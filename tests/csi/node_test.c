@@ -12,15 +12,33 @@
 
 static const struct create plain = {.name = "pvc-1"};
 
+enum mode {
+	WRITER = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_WRITER,
+	READER = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_READER_ONLY,
+	SINGLE_WRITER = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_SINGLE_WRITER,
+	MULTI_WRITER = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_MULTI_WRITER,
+	SHARED_READER = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_READER_ONLY,
+	SHARED_SINGLE = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_SINGLE_WRITER,
+	SHARED_WRITER = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_MULTI_WRITER,
+};
+
 struct publish {
 	const char *id, *target;
 	const char *flags[4];
-	bool readonly, no_capability, reader, shared, block;
+	bool readonly, no_capability, block;
+	enum mode mode; /* 0: WRITER */
 };
 
-static void publish(struct fixture *fixture, const struct publish *publish, enum error_kind kind,
-	const char *text)
+static void expect(const struct error *err, enum error_kind kind, const char *text)
 {
+	if (err->kind != kind || (text && !strstr(err->text, text)))
+		fail_msg("%s: \"%s\", but %s with \"%s\" is right", error_kind_name(err->kind),
+			err->text, error_kind_name(kind), text ? text : "");
+}
+
+static struct error try_publish(struct fixture *fixture, const struct publish *publish)
+{
+	struct error err = {0};
 	Csi__V1__VolumeCapability__AccessMode mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
 	Csi__V1__VolumeCapability__MountVolume mount_volume =
 		CSI__V1__VOLUME_CAPABILITY__MOUNT_VOLUME__INIT;
@@ -29,11 +47,8 @@ static void publish(struct fixture *fixture, const struct publish *publish, enum
 	Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
 	Csi__V1__NodePublishVolumeRequest request = CSI__V1__NODE_PUBLISH_VOLUME_REQUEST__INIT;
 
-	mode.mode = publish->reader
-			    ? CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_READER_ONLY
-			    : CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_WRITER;
-	if (publish->shared)
-		mode.mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_READER_ONLY;
+	mode.mode = (Csi__V1__VolumeCapability__AccessMode__Mode)(publish->mode ? publish->mode
+										: WRITER);
 	while (mount_volume.n_mount_flags < 4 && publish->flags[mount_volume.n_mount_flags])
 		mount_volume.n_mount_flags++;
 	mount_volume.mount_flags = (char **)publish->flags;
@@ -49,19 +64,37 @@ static void publish(struct fixture *fixture, const struct publish *publish, enum
 	request.target_path = (char *)publish->target;
 	request.readonly = publish->readonly;
 	request.volume_capability = publish->no_capability ? NULL : &capability;
-	fixture_free(fixture_expect(fixture, "Node/NodePublishVolume", &request,
-		&csi__v1__node_publish_volume_response__descriptor, kind, text));
+	fixture_free(fixture_call(fixture, "Node/NodePublishVolume", &request,
+		&csi__v1__node_publish_volume_response__descriptor, &err));
+	return err;
+}
+
+static void publish(struct fixture *fixture, const struct publish *publish, enum error_kind kind,
+	const char *text)
+{
+	struct error err = try_publish(fixture, publish);
+
+	expect(&err, kind, text);
+}
+
+static struct error try_unpublish(struct fixture *fixture, const char *id, const char *target)
+{
+	Csi__V1__NodeUnpublishVolumeRequest request = CSI__V1__NODE_UNPUBLISH_VOLUME_REQUEST__INIT;
+	struct error err = {0};
+
+	request.volume_id = (char *)id;
+	request.target_path = (char *)target;
+	fixture_free(fixture_call(fixture, "Node/NodeUnpublishVolume", &request,
+		&csi__v1__node_unpublish_volume_response__descriptor, &err));
+	return err;
 }
 
 static void unpublish(struct fixture *fixture, const char *id, const char *target,
 	enum error_kind kind, const char *text)
 {
-	Csi__V1__NodeUnpublishVolumeRequest request = CSI__V1__NODE_UNPUBLISH_VOLUME_REQUEST__INIT;
+	struct error err = try_unpublish(fixture, id, target);
 
-	request.volume_id = (char *)id;
-	request.target_path = (char *)target;
-	fixture_free(fixture_expect(fixture, "Node/NodeUnpublishVolume", &request,
-		&csi__v1__node_unpublish_volume_response__descriptor, kind, text));
+	expect(&err, kind, text);
 }
 
 /* The volume's own directory on the node. */
@@ -93,11 +126,11 @@ static void test_round_trip(void **state)
 	const char *target = fixture_path(fixture, "target");
 	struct publish call = {.id = id, .target = target};
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 10; i++)
 		publish(fixture, &call, ERROR_NONE, NULL);
 	fixture_write_file(fixture_path(fixture, "target/file"), "data");
 	assert_true(fixture_exists(data_path(fixture, "file")));
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 10; i++) {
 		unpublish(fixture, id, target, ERROR_NONE, NULL);
 		assert_false(fixture_exists(target));
 	}
@@ -111,7 +144,7 @@ static void test_flags(void **state)
 		unsigned long flags;
 	} cases[] = {
 		{{.readonly = true}, ST_RDONLY},
-		{{.reader = true}, ST_RDONLY},
+		{{.mode = READER}, ST_RDONLY},
 		{{.flags = {"ro"}}, ST_RDONLY},
 		{{.flags = {"nosuid", "nodev", "noexec"}}, ST_NOSUID | ST_NODEV | ST_NOEXEC},
 		{{.flags = {"noatime", "rw"}}, ST_NOATIME},
@@ -198,7 +231,14 @@ static void test_refusals(void **state)
 		{{.id = id, .target = "/"}, ERROR_INVALID, "last component"},
 		{{.id = id, .target = target, .no_capability = true}, ERROR_INVALID, "capability"},
 		{{.id = id, .target = target, .block = true}, ERROR_INVALID, "Filesystem"},
-		{{.id = id, .target = target, .shared = true}, ERROR_INVALID, "ReadWriteOnce"},
+		{{.id = id, .target = target, .mode = SHARED_READER}, ERROR_INVALID,
+			"ReadWriteOnce"},
+		{{.id = id, .target = target, .mode = SHARED_SINGLE}, ERROR_INVALID,
+			"ReadWriteOnce"},
+		{{.id = id, .target = target, .mode = SHARED_WRITER}, ERROR_INVALID,
+			"ReadWriteOnce"},
+		{{.id = id, .target = target, .mode = (enum mode)99}, ERROR_INVALID,
+			"access mode 99"},
 		{{.id = id, .target = target, .flags = {"vers=4"}}, ERROR_INVALID, "known are ro"},
 		{{.id = "volume", .target = target}, ERROR_NOT_FOUND, "does not exist"},
 		{{.id = unknown, .target = target}, ERROR_FAILED_PRECONDITION, "--hostpath-root"},
@@ -289,30 +329,85 @@ static void test_missing_directory(void **state)
 struct job {
 	struct publish call;
 	struct fixture *fixture;
+	pthread_t thread;
+	struct error err;
+	bool unpublish;
 };
 
-static void *publish_in_thread(void *argument)
+static void *run_job(void *argument)
 {
-	const struct job *job = argument;
+	struct job *job = argument;
 
-	publish(job->fixture, &job->call, ERROR_NONE, NULL);
+	if (job->unpublish)
+		job->err = try_unpublish(job->fixture, job->call.id, job->call.target);
+	else
+		job->err = try_publish(job->fixture, &job->call);
 	return NULL;
+}
+
+/* How many jobs succeed, run at once; the others may get KIND. */
+static int run_jobs(struct job *jobs, size_t count, enum error_kind kind)
+{
+	int successes = 0;
+
+	for (size_t i = 0; i < count; i++)
+		pthread_create(&jobs[i].thread, NULL, run_job, &jobs[i]);
+	for (size_t i = 0; i < count; i++) {
+		pthread_join(jobs[i].thread, NULL);
+		successes += jobs[i].err.kind == ERROR_NONE;
+		if (jobs[i].err.kind != ERROR_NONE && jobs[i].err.kind != kind)
+			fail_msg("%s: %s", error_kind_name(jobs[i].err.kind), jobs[i].err.text);
+	}
+	return successes;
+}
+
+/* Unmount everything from PATH; how many mounts there were. */
+static int count_mounts(const char *path)
+{
+	int count = 0;
+
+	while (umount(path) == 0)
+		count++;
+	return count;
 }
 
 static void test_concurrent(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
-	struct job job = {{.id = id, .target = fixture_path(fixture, "target")}, fixture};
-	pthread_t threads[16];
+	const char *target = fixture_path(fixture, "target");
+	struct job jobs[16];
 
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_create(&threads[i], NULL, publish_in_thread, &job);
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_join(threads[i], NULL);
-	/* Exactly one mount: below it is the empty directory. */
-	assert_int_equal(umount(job.call.target), 0);
-	assert_int_equal(rmdir(job.call.target), 0);
+	for (int round = 0; round < 8; round++) {
+		for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+			jobs[i] = (struct job){
+				.call = {.id = id, .target = target}, .fixture = fixture};
+		assert_true(run_jobs(jobs, ARRAY_SIZE(jobs), ERROR_ABORTED) > 0);
+		assert_int_equal(count_mounts(target), 1);
+		assert_int_equal(rmdir(target), 0);
+	}
+}
+
+static void test_publish_beside_unpublish(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	const char *target = fixture_path(fixture, "target");
+	struct job jobs[16];
+
+	for (int round = 0; round < 8; round++) {
+		int mounts;
+
+		for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+			jobs[i] = (struct job){.call = {.id = id, .target = target},
+				.fixture = fixture,
+				.unpublish = i % 2};
+		run_jobs(jobs, ARRAY_SIZE(jobs), ERROR_ABORTED);
+		mounts = count_mounts(target);
+		assert_true(mounts == 0 || mounts == 1);
+		assert_int_equal(fixture_exists(target), mounts);
+		rmdir(target);
+	}
 }
 
 static int slow_open_tree(int dir, const char *path, unsigned tree_flags)
@@ -330,21 +425,96 @@ static void test_concurrent_spellings(void **state)
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
 	const char *target = fixture_path(fixture, "target");
 	struct job jobs[] = {
-		{{.id = id, .target = target, .readonly = true}, fixture},
-		{{.id = id, .target = fixture_path(fixture, "./target/"), .readonly = true},
-			fixture},
+		{.call = {.id = id, .target = target, .readonly = true}, .fixture = fixture},
+		{.call = {.id = id, .target = fixture_path(fixture, "./target/"), .readonly = true},
+			.fixture = fixture},
 	};
-	pthread_t threads[ARRAY_SIZE(jobs)];
 
 	slow.open_tree = slow_open_tree;
 	fs_calls = &slow;
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_create(&threads[i], NULL, publish_in_thread, &jobs[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_join(threads[i], NULL);
+	assert_int_equal(run_jobs(jobs, ARRAY_SIZE(jobs), ERROR_NONE), 2);
 	fs_calls = kernel;
 	assert_int_equal(umount(target), 0);
 	assert_int_equal(rmdir(target), 0);
+}
+
+/* Whatever else is mounted, and however it is used there, is found, also by a new process. */
+static void test_single_writer(void **state)
+{
+	static const enum mode others[] = {WRITER, READER, SINGLE_WRITER, MULTI_WRITER};
+	static const struct create another = {.name = "pvc-2"};
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	_cleanup_free_ char *other_id = fixture_create(fixture, &another, ERROR_NONE, NULL);
+	const char *first = fixture_path(fixture, "first target"); /* mountinfo escapes the space */
+	struct publish call = {
+		.id = id, .target = fixture_path(fixture, "second"), .mode = SINGLE_WRITER};
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		struct publish there = {.id = id, .target = first, .mode = others[i]};
+		struct publish other = {.id = other_id, .target = call.target};
+
+		publish(fixture, &there, ERROR_NONE, NULL);
+		publish(fixture, &there, ERROR_NONE, NULL);
+		publish(fixture, &call, ERROR_FAILED_PRECONDITION, first);
+		assert_false(fixture_exists(call.target));
+		fixture_stop(fixture);
+		fixture_start(fixture);
+		publish(fixture, &call, ERROR_FAILED_PRECONDITION, "unpublish it there");
+		publish(fixture, &there, ERROR_NONE, NULL);
+		/* Another volume is not in the way. */
+		other.mode = SINGLE_WRITER;
+		publish(fixture, &other, ERROR_NONE, NULL);
+		unpublish(fixture, other_id, other.target, ERROR_NONE, NULL);
+		unpublish(fixture, id, first, ERROR_NONE, NULL);
+		publish(fixture, &call, ERROR_NONE, NULL);
+		unpublish(fixture, id, call.target, ERROR_NONE, NULL);
+	}
+}
+
+/* The other modes allow several pods of one node. */
+static void test_several_targets(void **state)
+{
+	static const enum mode modes[] = {WRITER, READER, MULTI_WRITER};
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		struct publish first = {.id = id, .target = fixture_path(fixture, "first")};
+		struct publish second = {.id = id, .target = fixture_path(fixture, "second")};
+
+		first.mode = second.mode = modes[i];
+		publish(fixture, &first, ERROR_NONE, NULL);
+		publish(fixture, &second, ERROR_NONE, NULL);
+		unpublish(fixture, id, first.target, ERROR_NONE, NULL);
+		unpublish(fixture, id, second.target, ERROR_NONE, NULL);
+	}
+}
+
+static void test_concurrent_single_writers(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct fs_calls *kernel = fs_calls;
+	struct fs_calls slow = *kernel;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	const char *targets[] = {fixture_path(fixture, "a"), fixture_path(fixture, "b"),
+		fixture_path(fixture, "c"), fixture_path(fixture, "d")};
+	struct job jobs[ARRAY_SIZE(targets)];
+	int mounts = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+		jobs[i] = (struct job){.call = {.id = id,
+					       .target = targets[i],
+					       .readonly = true,
+					       .mode = SINGLE_WRITER},
+			.fixture = fixture};
+	slow.open_tree = slow_open_tree;
+	fs_calls = &slow;
+	assert_int_equal(run_jobs(jobs, ARRAY_SIZE(jobs), ERROR_FAILED_PRECONDITION), 1);
+	fs_calls = kernel;
+	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+		mounts += count_mounts(targets[i]);
+	assert_int_equal(mounts, 1);
 }
 
 int main(void)
@@ -363,7 +533,11 @@ int main(void)
 		TEST(test_unpublish_deletes_nothing),
 		TEST(test_missing_directory),
 		TEST(test_concurrent),
+		TEST(test_publish_beside_unpublish),
 		TEST(test_concurrent_spellings),
+		TEST(test_single_writer),
+		TEST(test_several_targets),
+		TEST(test_concurrent_single_writers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

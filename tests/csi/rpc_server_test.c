@@ -42,8 +42,40 @@ static int wait_at_gate(
 	return 0;
 }
 
+/* Waits for nothing but the end of its caller. */
+static int wait_for_cancellation(
+	void *context, const ProtobufCMessage *message, struct rpc_reply *reply, struct error *err)
+{
+	struct gate *gate = context;
+	const atomic_bool *cancelled = rpc_reply_cancelled(reply);
+
+	(void)message;
+	pthread_mutex_lock(&gate->mutex);
+	gate->inside++;
+	pthread_cond_broadcast(&gate->changed);
+	while (!atomic_load(cancelled))
+		pthread_cond_wait(&gate->changed, &gate->mutex);
+	gate->inside--;
+	gate->handled++;
+	pthread_cond_broadcast(&gate->changed);
+	pthread_mutex_unlock(&gate->mutex);
+	return error_set(err, ERROR_CANCELLED, "the caller gave up");
+}
+
+/* The server's hook: without it the handler above would sleep on. */
+static void wake(void *context)
+{
+	struct gate *gate = context;
+
+	pthread_mutex_lock(&gate->mutex);
+	pthread_cond_broadcast(&gate->changed);
+	pthread_mutex_unlock(&gate->mutex);
+}
+
 static const struct rpc_method gate_methods[] = {
 	{"/csi.v1.Test/Wait", &csi__v1__delete_volume_request__descriptor, wait_at_gate, NULL},
+	{"/csi.v1.Test/Linger", &csi__v1__delete_volume_request__descriptor, wait_for_cancellation,
+		NULL},
 	{0},
 };
 
@@ -68,8 +100,8 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(world->dir));
 	snprintf(world->socket, sizeof(world->socket), "%s/s", world->dir);
 	world->services[0] = (struct rpc_service){gate_methods, &world->gate};
-	world->options =
-		(struct rpc_server_options){world->socket, 0660, (gid_t)-1, world->services, 4};
+	world->options = (struct rpc_server_options){
+		world->socket, 0660, (gid_t)-1, world->services, 4, wake, &world->gate};
 	if (rpc_server_start(&world->options, &world->server, &err) < 0 ||
 		rpc_client_new(world->socket, &world->client, &err) < 0)
 		fail_msg("%s", err.text);
@@ -281,6 +313,52 @@ static void test_deadline(void **state)
 	assert_int_equal(handled(&world->gate), ARRAY_SIZE(callers) + 1);
 }
 
+static void await_nobody_inside(struct gate *gate)
+{
+	pthread_mutex_lock(&gate->mutex);
+	while (gate->inside)
+		pthread_cond_wait(&gate->changed, &gate->mutex);
+	pthread_mutex_unlock(&gate->mutex);
+}
+
+/* A handler that waits learns that its caller's deadline passed; else there would soon be no
+ * worker left. */
+static void test_handler_sees_deadline(void **state)
+{
+	struct world *world = *state;
+	struct error err;
+
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(call_method(world, "/csi.v1.Test/Linger", "volume", 50, &err),
+			ERROR_TIMEOUT);
+	assert_int_equal(call_wait(world, "volume", 30000), ERROR_NONE);
+	await_nobody_inside(&world->gate);
+}
+
+static void *linger_in_thread(void *argument)
+{
+	struct caller *caller = argument;
+	struct error err;
+
+	caller->kind = call_method(caller->world, "/csi.v1.Test/Linger", "volume", 30000, &err);
+	return NULL;
+}
+
+/* A handler that would wait for ever does not keep the server from stopping. */
+static void test_handler_sees_stop(void **state)
+{
+	struct world *world = *state;
+	struct caller caller = {.world = world};
+
+	pthread_create(&caller.thread, NULL, linger_in_thread, &caller);
+	await_inside(&world->gate, 1);
+	rpc_server_stop(world->server, 0);
+	world->server = NULL;
+	pthread_join(caller.thread, NULL);
+	assert_int_not_equal(caller.kind, ERROR_NONE);
+	assert_int_equal(handled(&world->gate), 1);
+}
+
 static void test_many_at_once(void **state)
 {
 	struct caller callers[64];
@@ -435,6 +513,8 @@ int main(void)
 		TEST(test_too_large),
 		TEST(test_garbage),
 		TEST(test_deadline),
+		TEST(test_handler_sees_deadline),
+		TEST(test_handler_sees_stop),
 		TEST(test_many_at_once),
 		TEST(test_stop_finishes_calls),
 		TEST(test_stop_cancels_calls),

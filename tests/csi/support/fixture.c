@@ -43,7 +43,9 @@ void fixture_start(struct fixture *fixture)
 		.socket_mode = 0660,
 		.socket_gid = (gid_t)-1,
 		.services = fixture->services,
-		.workers = 8,
+		.workers = 16,
+		.cancelled = driver_interrupt,
+		.cancelled_context = &fixture->driver,
 	};
 	struct error err = {0};
 
