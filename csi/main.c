@@ -29,6 +29,7 @@ static struct flag_strings hostpath_roots;
 static const char *registration_path;
 static const char *registration_dir = "/registration";
 static int socket_gid = -1;
+static bool stats_walk;
 static int log_format_choice = LOG_FORMAT_TEXT;
 static int log_level_choice = LOG_LEVEL_INFO;
 
@@ -57,6 +58,10 @@ static const struct flag flags[] = {
 	{"socket-gid", FLAG_INT, &socket_gid,
 		"Group that may use the CSI socket, besides root. Default: root's.", 0, 0x7fffffff,
 		NULL},
+	{"stats-walk", FLAG_BOOL, &stats_walk,
+		"Report what each volume itself uses, by looking at every file of it, one volume at "
+		"a time. Default: what its file system says.",
+		0, 0, NULL},
 	{"log-format", FLAG_CHOICE, &log_format_choice, "Form of the log. Default text.", 0, 0,
 		"text|json"},
 	{"log-level", FLAG_CHOICE, &log_level_choice, "Least level that is logged. Default info.",
@@ -190,6 +195,7 @@ int main(int argc, char **argv)
 	check_flags();
 	log_init((enum log_level)log_level_choice, (enum log_format)log_format_choice);
 	signals = block_signals();
+	driver.stats_walk = stats_walk;
 	driver_start(&driver, driver_name, node_id, &backend);
 	code = serve(&driver, &signals);
 	driver_stop(&driver);

@@ -231,26 +231,62 @@ int mounter_compare(
 	return 0;
 }
 
-static void unref_table(struct libmnt_table **table)
+static char *copy_text(const char *text)
 {
-	mnt_unref_table(*table);
+	char *copy = strdup(text ? text : "");
+
+	if (!copy)
+		abort();
+	return copy;
 }
 
-static void free_iterator(struct libmnt_iter **iterator)
+/* What the kernel has mounted, and a place in it. */
+struct table {
+	struct libmnt_table *mounts;
+	struct libmnt_iter *next;
+};
+
+static void table_done(struct table *table)
 {
-	mnt_free_iter(*iterator);
+	mnt_free_iter(table->next);
+	mnt_unref_table(table->mounts);
 }
 
-/* The device of the mount with this number, as mountinfo has it: on file systems that have several
- * devices, such as btrfs, it is not the one that stat tells. */
-static dev_t mount_device(struct libmnt_table *table, struct libmnt_iter *iterator, int number)
+static int table_read(struct table *table, struct error *err)
+{
+	table->mounts = mnt_new_table_from_file("/proc/self/mountinfo");
+	if (!table->mounts)
+		return error_set(err, ERROR_INTERNAL, "cannot read /proc/self/mountinfo");
+	table->next = mnt_new_iter(MNT_ITER_FORWARD);
+	if (!table->next)
+		abort();
+	return 0;
+}
+
+/* The mount with this number, or NULL. */
+static struct libmnt_fs *table_find(struct table *table, int number)
 {
 	struct libmnt_fs *mount;
 
-	mnt_reset_iter(iterator, MNT_ITER_FORWARD);
-	while (mnt_table_next_fs(table, iterator, &mount) == 0)
+	mnt_reset_iter(table->next, MNT_ITER_FORWARD);
+	while (mnt_table_next_fs(table->mounts, table->next, &mount) == 0)
 		if (mnt_fs_get_id(mount) == number)
-			return mnt_fs_get_devno(mount);
+			return mount;
+	return NULL;
+}
+
+/* Read the table, and find the mount that FD was opened through. */
+static int table_find_own(
+	struct table *table, int fd, struct libmnt_fs **ret_mount, struct error *err)
+{
+	int number;
+
+	if (mount_number(fd, &number, err) < 0 || table_read(table, err) < 0)
+		return -1;
+	*ret_mount = table_find(table, number);
+	if (!*ret_mount)
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"the file system of the volume was unmounted meanwhile");
 	return 0;
 }
 
@@ -265,36 +301,35 @@ static bool shows(const char *path, const struct stat *wanted)
 
 int mounter_find_mount(int source, char **ret_path, struct error *err)
 {
-	_cleanup_(unref_table) struct libmnt_table *table =
-		mnt_new_table_from_file("/proc/self/mountinfo");
-	_cleanup_(free_iterator) struct libmnt_iter *iterator = mnt_new_iter(MNT_ITER_FORWARD);
-	struct libmnt_fs *mount;
+	_cleanup_(table_done) struct table table = {0};
+	struct libmnt_fs *own, *mount;
 	struct stat wanted;
-	int number;
-	dev_t device;
 
-	if (!table)
-		return error_set(err, ERROR_INTERNAL, "cannot read /proc/self/mountinfo");
-	if (!iterator)
-		abort();
 	if (fstat(source, &wanted) < 0)
 		return error_set_errno(err, errno, "look at the volume");
-	if (mount_number(source, &number, err) < 0)
+	if (table_find_own(&table, source, &own, err) < 0)
 		return -1;
-	device = mount_device(table, iterator, number);
-	mnt_reset_iter(iterator, MNT_ITER_FORWARD);
-	while (mnt_table_next_fs(table, iterator, &mount) == 0) {
-		const char *path = mnt_fs_get_target(mount);
-
-		if (mnt_fs_get_devno(mount) != device || mnt_fs_get_id(mount) == number ||
-			!shows(path, &wanted))
+	mnt_reset_iter(table.next, MNT_ITER_FORWARD);
+	while (mnt_table_next_fs(table.mounts, table.next, &mount) == 0) {
+		/* Not the device that stat tells: btrfs has one for each subvolume. */
+		if (mount == own || mnt_fs_get_devno(mount) != mnt_fs_get_devno(own) ||
+			!shows(mnt_fs_get_target(mount), &wanted))
 			continue;
-		*ret_path = strdup(path);
-		if (!*ret_path)
-			abort();
+		*ret_path = copy_text(mnt_fs_get_target(mount));
 		return 0;
 	}
 	return error_set(err, ERROR_NOT_FOUND, "the volume is not mounted");
+}
+
+int mounter_root(int fd, char **ret_root, struct error *err)
+{
+	_cleanup_(table_done) struct table table = {0};
+	struct libmnt_fs *own;
+
+	if (table_find_own(&table, fd, &own, err) < 0)
+		return -1;
+	*ret_root = copy_text(mnt_fs_get_root(own));
+	return 0;
 }
 
 int mounter_unmount(int parent, const char *name, struct error *err)

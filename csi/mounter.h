@@ -32,6 +32,10 @@ int mounter_open(int parent, const char *name, int *ret_fd, struct error *err);
  * Caller frees *RET_PATH. */
 int mounter_find_mount(int source, char **ret_path, struct error *err);
 
+/* The directory that the mount of FD shows, as a path in its file system; "//deleted" is added when
+ * somebody deleted it. Caller frees *RET_ROOT. */
+int mounter_root(int fd, char **ret_root, struct error *err);
+
 /* What is mounted on a target. */
 struct mounter_target {
 	bool same;          /* it is the directory SOURCE */

@@ -9,7 +9,9 @@
 #include "driver.h"
 #include "mounter.h"
 #include "requests.h"
+#include "stats.h"
 #include "target.h"
+#include "tree_size.h"
 
 /* How a volume is to be published. */
 struct wanted {
@@ -194,16 +196,168 @@ static int node_get_info(
 	return 0;
 }
 
-/* None of the optional things yet. */
+/* A volume that is mounted at a path, as a caller names both. */
+struct published {
+	struct volume volume;
+	int source; /* its directory in the base, or -1 */
+	struct error lost;
+	int mount;
+};
+
+static void published_done(struct published *published)
+{
+	volume_done(&published->volume);
+	cleanup_close(&published->source);
+	cleanup_close(&published->mount);
+}
+
+/* That the base has lost the volume's directory is left to the caller; what is mounted is looked at
+ * there. ERROR_NOT_FOUND when there is no such volume, or nothing is mounted. */
+static int find_published(struct driver *driver, const char *id, const char *path,
+	struct published *ret, struct error *err)
+{
+	if (requests_check_text("volume_id", id, REQUEST_TEXT_MAX, err) < 0 ||
+		target_check_path("volume_path", path, err) < 0 ||
+		volumes_find(&driver->volumes, id, &ret->volume, err) < 0 ||
+		target_open_mount("volume_path", path, &ret->mount, err) < 0)
+		return -1;
+	(void)volumes_open(&driver->volumes, id, &ret->source, &ret->lost);
+	return 0;
+}
+
+static int collect_stats(const struct published *published, struct stats *ret, struct error *err)
+{
+	const struct stats_volume volume = {
+		.base = published->volume.location.share,
+		.path = published->volume.record->path,
+		.source = published->source,
+		.lost = &published->lost,
+	};
+
+	return stats_collect(published->mount, &volume, ret, err);
+}
+
+/* What the volume itself uses, instead of its whole file system. One walk at a time: each keeps the
+ * disk busy. */
+static int walk_volume(struct driver *driver, int mount, const atomic_bool *cancelled,
+	struct stats *stats, struct error *err)
+{
+	_cleanup_(keylock_release) struct keylock_holder held = {0};
+	struct tree_size size;
+
+	if (keylock_acquire(&driver->busy, "--stats-walk", cancelled, &held, err) < 0)
+		return -1;
+	if (tree_size_measure(mount, cancelled, &size, err) < 0)
+		return error_prefix(err, "measure what the volume uses");
+	stats->bytes.used = size.bytes;
+	stats->inodes.used = size.inodes;
+	return 0;
+}
+
+static void fill_usage(Csi__V1__VolumeUsage *usage, const struct stats_usage *from,
+	Csi__V1__VolumeUsage__Unit unit)
+{
+	csi__v1__volume_usage__init(usage);
+	usage->total = from->total;
+	usage->available = from->available;
+	usage->used = from->used;
+	usage->unit = unit;
+}
+
+static void reply_stats(struct stats *stats, struct rpc_reply *reply)
+{
+	Csi__V1__VolumeUsage bytes, inodes, *usage[] = {&bytes, &inodes};
+	Csi__V1__VolumeCondition condition = CSI__V1__VOLUME_CONDITION__INIT;
+	Csi__V1__NodeGetVolumeStatsResponse response =
+		CSI__V1__NODE_GET_VOLUME_STATS_RESPONSE__INIT;
+
+	fill_usage(&bytes, &stats->bytes, CSI__V1__VOLUME_USAGE__UNIT__BYTES);
+	fill_usage(&inodes, &stats->inodes, CSI__V1__VOLUME_USAGE__UNIT__INODES);
+	condition.abnormal = stats->abnormal;
+	condition.message = stats->condition.text;
+	response.usage = usage;
+	response.n_usage = stats->has_usage ? ARRAY_SIZE(usage) : 0;
+	response.volume_condition = &condition;
+	rpc_reply_set(reply, &response.base);
+}
+
+static int node_get_volume_stats(
+	void *context, const ProtobufCMessage *message, struct rpc_reply *reply, struct error *err)
+{
+	struct driver *driver = context;
+	const Csi__V1__NodeGetVolumeStatsRequest *request = (const void *)message;
+	_cleanup_(published_done) struct published published = {.source = -1, .mount = -1};
+	struct stats stats;
+
+	if (find_published(driver, request->volume_id, request->volume_path, &published, err) < 0 ||
+		collect_stats(&published, &stats, err) < 0)
+		return -1;
+	if (driver->stats_walk && !stats.abnormal &&
+		walk_volume(driver, published.mount, rpc_reply_cancelled(reply), &stats, err) < 0)
+		return -1;
+	reply_stats(&stats, reply);
+	return 0;
+}
+
+/* A directory has no size of its own to change. */
+static int node_expand_volume(
+	void *context, const ProtobufCMessage *message, struct rpc_reply *reply, struct error *err)
+{
+	struct driver *driver = context;
+	const Csi__V1__NodeExpandVolumeRequest *request = (const void *)message;
+	_cleanup_(published_done) struct published published = {.source = -1, .mount = -1};
+	Csi__V1__NodeExpandVolumeResponse response = CSI__V1__NODE_EXPAND_VOLUME_RESPONSE__INIT;
+	struct stats stats;
+	unsigned long flags;
+
+	if (requests_check_capacity(request->capacity_range, err) < 0 ||
+		requests_check_map("secrets", request->secrets, request->n_secrets, err) < 0 ||
+		(request->volume_capability &&
+			requests_check_capability(request->volume_capability, &flags, err) < 0) ||
+		find_published(driver, request->volume_id, request->volume_path, &published, err) <
+			0 ||
+		collect_stats(&published, &stats, err) < 0)
+		return -1;
+	response.capacity_bytes = published.volume.record->capacity;
+	if (request->capacity_range && request->capacity_range->required_bytes)
+		response.capacity_bytes = request->capacity_range->required_bytes;
+	rpc_reply_set(reply, &response.base);
+	return 0;
+}
+
+static const char *expand_subject(const ProtobufCMessage *message)
+{
+	return ((const Csi__V1__NodeExpandVolumeRequest *)message)->volume_id;
+}
+
 static int node_get_capabilities(
 	void *context, const ProtobufCMessage *request, struct rpc_reply *reply, struct error *err)
 {
+	static const Csi__V1__NodeServiceCapability__RPC__Type types[] = {
+		CSI__V1__NODE_SERVICE_CAPABILITY__RPC__TYPE__GET_VOLUME_STATS,
+		CSI__V1__NODE_SERVICE_CAPABILITY__RPC__TYPE__EXPAND_VOLUME,
+		CSI__V1__NODE_SERVICE_CAPABILITY__RPC__TYPE__VOLUME_CONDITION,
+		CSI__V1__NODE_SERVICE_CAPABILITY__RPC__TYPE__SINGLE_NODE_MULTI_WRITER,
+	};
+	Csi__V1__NodeServiceCapability__RPC rpcs[ARRAY_SIZE(types)];
+	Csi__V1__NodeServiceCapability capabilities[ARRAY_SIZE(types)];
+	Csi__V1__NodeServiceCapability *pointers[ARRAY_SIZE(types)];
 	Csi__V1__NodeGetCapabilitiesResponse response =
 		CSI__V1__NODE_GET_CAPABILITIES_RESPONSE__INIT;
 
 	(void)context;
 	(void)request;
 	(void)err;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		csi__v1__node_service_capability__rpc__init(&rpcs[i]);
+		rpcs[i].type = types[i];
+		csi__v1__node_service_capability__init(&capabilities[i]);
+		capabilities[i].type_case = CSI__V1__NODE_SERVICE_CAPABILITY__TYPE_RPC;
+		capabilities[i].rpc = &rpcs[i];
+		pointers[i] = &capabilities[i];
+	}
+	response.capabilities = pointers;
+	response.n_capabilities = ARRAY_SIZE(pointers);
 	rpc_reply_set(reply, &response.base);
 	return 0;
 }
@@ -213,6 +367,10 @@ const struct rpc_method node_methods[] = {
 		node_publish_volume, publish_subject},
 	{"/csi.v1.Node/NodeUnpublishVolume", &csi__v1__node_unpublish_volume_request__descriptor,
 		node_unpublish_volume, unpublish_subject},
+	{"/csi.v1.Node/NodeGetVolumeStats", &csi__v1__node_get_volume_stats_request__descriptor,
+		node_get_volume_stats, NULL},
+	{"/csi.v1.Node/NodeExpandVolume", &csi__v1__node_expand_volume_request__descriptor,
+		node_expand_volume, expand_subject},
 	{"/csi.v1.Node/NodeGetInfo", &csi__v1__node_get_info_request__descriptor, node_get_info,
 		NULL},
 	{"/csi.v1.Node/NodeGetCapabilities", &csi__v1__node_get_capabilities_request__descriptor,

@@ -35,6 +35,18 @@ int requests_check_map(const char *field, const void *entries, size_t count, str
 	return 0;
 }
 
+int requests_check_capacity(const Csi__V1__CapacityRange *range, struct error *err)
+{
+	if (!range)
+		return 0;
+	if (range->required_bytes < 0 || range->limit_bytes < 0)
+		return error_set(err, ERROR_INVALID, "capacity_range is negative");
+	if (range->limit_bytes && range->limit_bytes < range->required_bytes)
+		return error_set(err, ERROR_INVALID,
+			"capacity_range: limit_bytes is less than required_bytes");
+	return 0;
+}
+
 static int check_mode(
 	const Csi__V1__VolumeCapability__AccessMode *mode, unsigned long *flags, struct error *err)
 {

@@ -19,6 +19,9 @@ int requests_check_text(const char *field, const char *value, size_t max, struct
  * pointers to map entries, as protobuf-c has them. */
 int requests_check_map(const char *field, const void *entries, size_t count, struct error *err);
 
+/* RANGE, which may be NULL, is not negative, and its limit is not below what is required. */
+int requests_check_capacity(const Csi__V1__CapacityRange *range, struct error *err);
+
 /* A host-path volume can be used as CAPABILITY says; *RET_FLAGS are its mount flags (MS_…). */
 int requests_check_capability(
 	const Csi__V1__VolumeCapability *capability, unsigned long *ret_flags, struct error *err);

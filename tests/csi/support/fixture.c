@@ -204,6 +204,35 @@ void fixture_delete(struct fixture *fixture, const char *id, enum error_kind kin
 		&csi__v1__delete_volume_response__descriptor, kind, text));
 }
 
+void fixture_publish(struct fixture *fixture, const char *id, const char *target)
+{
+	Csi__V1__VolumeCapability__AccessMode mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
+	Csi__V1__VolumeCapability__MountVolume mount_volume =
+		CSI__V1__VOLUME_CAPABILITY__MOUNT_VOLUME__INIT;
+	Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
+	Csi__V1__NodePublishVolumeRequest request = CSI__V1__NODE_PUBLISH_VOLUME_REQUEST__INIT;
+
+	mode.mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_WRITER;
+	capability.access_mode = &mode;
+	capability.access_type_case = CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_MOUNT;
+	capability.mount = &mount_volume;
+	request.volume_id = (char *)id;
+	request.target_path = (char *)target;
+	request.volume_capability = &capability;
+	fixture_free(fixture_expect(fixture, "Node/NodePublishVolume", &request,
+		&csi__v1__node_publish_volume_response__descriptor, ERROR_NONE, NULL));
+}
+
+void fixture_unpublish(struct fixture *fixture, const char *id, const char *target)
+{
+	Csi__V1__NodeUnpublishVolumeRequest request = CSI__V1__NODE_UNPUBLISH_VOLUME_REQUEST__INIT;
+
+	request.volume_id = (char *)id;
+	request.target_path = (char *)target;
+	fixture_free(fixture_expect(fixture, "Node/NodeUnpublishVolume", &request,
+		&csi__v1__node_unpublish_volume_response__descriptor, ERROR_NONE, NULL));
+}
+
 void fixture_write_file(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "w");

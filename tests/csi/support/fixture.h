@@ -67,6 +67,10 @@ char *fixture_create(struct fixture *fixture, const struct create *create, enum 
 void fixture_delete(
 	struct fixture *fixture, const char *id, enum error_kind kind, const char *text);
 
+/* Publish the volume at TARGET for writing, and unpublish it, which must succeed. */
+void fixture_publish(struct fixture *fixture, const char *id, const char *target);
+void fixture_unpublish(struct fixture *fixture, const char *id, const char *target);
+
 /* Write the file PATH, as a pod would. */
 void fixture_write_file(const char *path, const char *text);
 bool fixture_exists(const char *path);
