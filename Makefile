@@ -4,6 +4,7 @@
 #   make demo       the main job on a real Kubernetes, narrated   (KEEP=1, CLUSTER=current, IMAGE=)
 #   make test       unit tests, and all that needs no cluster     (SANITIZE=address,undefined)
 #   make e2e        the same story as tests, on the lab
+#   make bench-csi  the driver's speed and memory, as root           (BENCH_DIR=, BENCH_FLAGS=)
 #   make image      the container image, build/ordinal-image.tar
 #   make install    programs below $(DESTDIR)$(PREFIX)
 #   make format tidy clean
@@ -36,10 +37,10 @@ TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/include/*_test.c tests/p
 Q         := $(if $(V),,@)
 say        = @printf '  %-6s %s\n'
 SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[ch] \
-             tests/*/support/*.[ch])
+             tests/*/*/*.[ch])
 SCRIPTS    = $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
 
-.PHONY: all help demo test e2e image install format tidy clean
+.PHONY: all help demo test e2e bench-csi image install format tidy clean
 all: $(PROGRAMS)
 
 help:
@@ -96,6 +97,15 @@ $(BUILD)/tests/provisioner/csi_client_test: $(addprefix $(BUILD)/csi/,rpc_server
 		wire_strings.o)
 $(BUILD)/tests/provisioner/csi_client_test.o: CPPFLAGS += -Icsi
 $(BUILD)/tests/%.o: | build/.packages-test
+
+# Measures the program that ships.
+$(BUILD)/tests/bench/csi/csi_bench: $(call objects,tests/bench/csi) $(SHARED)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+bench-csi: $(BUILD)/ordinal-csi $(BUILD)/tests/bench/csi/csi_bench
+	@$(BUILD)/tests/bench/csi/csi_bench --driver=$< $(if $(BENCH_DIR),--dir="$(BENCH_DIR)") \
+		$(BENCH_FLAGS)
 
 test: build/.packages-test $(PROGRAMS) $(TESTS)
 	@tests/run $(BUILD) $(TESTS)
