@@ -4,20 +4,22 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "cleanup.h"
 #include "fs_calls.h"
 
-#define DIR_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define ENTRY_FLAGS (O_NOFOLLOW | O_CLOEXEC)
+#define DIR_FLAGS   (O_DIRECTORY | ENTRY_FLAGS)
+
+#define KEEPING_FLAGS (FS_IMMUTABLE_FL | FS_APPEND_FL)
 
 /* How often parents that vanish are made again. Each time another volume's deletion was faster;
  * that many in a row is not a race any more. */
 #define MAKE_ATTEMPTS 64
-
-/* How often a tree is read again from its top although somebody refills it. */
-#define REMOVE_ATTEMPTS 64
 
 static void cleanup_closedir(DIR **dir)
 {
@@ -55,11 +57,32 @@ int beneath_check_path(const char *path, struct error *err)
 	return 0;
 }
 
+/* The mount that FD was opened on, or -1 where /proc does not say. */
+static long mount_id(int fd)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	char path[40], line[128];
+	long id = -1;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	while (file && id < 0 && fgets(line, sizeof(line), file))
+		sscanf(line, "mnt_id: %ld", &id);
+	return id;
+}
+
+static bool same_mount(int one, int other)
+{
+	struct stat one_status, other_status;
+
+	return fstat(one, &one_status) == 0 && fstat(other, &other_status) == 0 &&
+	       one_status.st_dev == other_status.st_dev && mount_id(one) == mount_id(other);
+}
+
 /* What openat2 does, for kernels that lack it or containers that forbid it. */
 static int open_by_component(int base, const char *path, int flags, bool cross_mounts)
 {
 	_cleanup_close_ int dir = openat(base, ".", O_PATH | DIR_FLAGS);
-	struct stat top, here;
 
 	while (dir >= 0 && *path) {
 		char name[NAME_MAX + 1];
@@ -74,10 +97,8 @@ static int open_by_component(int base, const char *path, int flags, bool cross_m
 		memcpy(name, path, length);
 		name[length] = '\0';
 		path += length + !last;
-		next = openat(dir, name, (last ? flags : O_PATH) | DIR_FLAGS);
-		if (next >= 0 && !cross_mounts &&
-			(fstat(dir, &top) < 0 || fstat(next, &here) < 0 ||
-				top.st_dev != here.st_dev)) {
+		next = openat(dir, name, last ? flags | ENTRY_FLAGS : O_PATH | DIR_FLAGS);
+		if (next >= 0 && !cross_mounts && !same_mount(dir, next)) {
 			close(next);
 			errno = EXDEV;
 			return -1;
@@ -91,7 +112,7 @@ static int open_by_component(int base, const char *path, int flags, bool cross_m
 static int open_confined(int base, const char *path, int flags, bool cross_mounts)
 {
 	struct open_how how = {
-		.flags = (unsigned)(flags | DIR_FLAGS),
+		.flags = (unsigned)(flags | ENTRY_FLAGS),
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
 			   (cross_mounts ? 0 : RESOLVE_NO_XDEV),
 	};
@@ -103,9 +124,50 @@ static int open_confined(int base, const char *path, int flags, bool cross_mount
 	return fd;
 }
 
+int beneath_open_entry(int dir, const char *name, int flags)
+{
+	return open_confined(dir, name, flags, false);
+}
+
+int beneath_reopen(int fd, int flags)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, flags | O_CLOEXEC);
+}
+
+int beneath_clear_flags_of(int fd)
+{
+	int flags = 0;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 || !(flags & KEEPING_FLAGS)) {
+		errno = EPERM;
+		return -1;
+	}
+	return fs_calls->set_flags(fd, flags & ~KEEPING_FLAGS);
+}
+
+int beneath_clear_flags(int dir, const char *name)
+{
+	_cleanup_close_ int entry = beneath_open_entry(dir, name, O_PATH);
+	_cleanup_close_ int fd = -1;
+	struct stat status;
+
+	/* Opening anything else may have an effect, or wait for ever. */
+	if (entry < 0 || fstat(entry, &status) < 0)
+		return -1;
+	if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+		errno = EPERM;
+		return -1;
+	}
+	fd = beneath_reopen(entry, O_RDONLY | O_NONBLOCK);
+	return fd < 0 ? -1 : beneath_clear_flags_of(fd);
+}
+
 int beneath_open_dir(int base, const char *path, int flags, int *ret_fd, struct error *err)
 {
-	int fd = open_confined(base, path, flags, true);
+	int fd = open_confined(base, path, flags | O_DIRECTORY, true);
 
 	if (fd < 0)
 		return error_set_errno(err, errno, "open %s", path);
@@ -127,7 +189,7 @@ static int open_parent(int base, const char *path, int *ret_fd, const char **ret
 	parent = strndup(path, (size_t)(slash - path));
 	if (!parent)
 		abort();
-	*ret_fd = open_confined(base, parent, O_RDONLY, true);
+	*ret_fd = open_confined(base, parent, O_RDONLY | O_DIRECTORY, true);
 	return *ret_fd;
 }
 
@@ -139,7 +201,7 @@ static int make_component(int dir, const char *name, bool *ret_created)
 
 	if (!created && errno != EEXIST)
 		return -1;
-	fd = open_confined(dir, name, O_RDONLY, true);
+	fd = open_confined(dir, name, O_RDONLY | O_DIRECTORY, true);
 	if (fd < 0)
 		return -1;
 	/* The umask may have taken something away; and the name must outlive a power cut. */
@@ -189,6 +251,15 @@ int beneath_make_dir(int base, const char *path, int *ret_fd, bool *ret_created,
 	return error_set_errno(err, errno, "make directory %s", path);
 }
 
+static int rename_entry(int dir, const char *name, int to_dir, const char *to)
+{
+	if (fs_calls->renameat(dir, name, to_dir, to) == 0)
+		return 0;
+	if (errno != EPERM || beneath_clear_flags(dir, name) < 0)
+		return -1;
+	return fs_calls->renameat(dir, name, to_dir, to);
+}
+
 int beneath_rename(int base, const char *from, int to_dir, const char *to, struct error *err)
 {
 	_cleanup_close_ int dir = -1;
@@ -196,10 +267,22 @@ int beneath_rename(int base, const char *from, int to_dir, const char *to, struc
 
 	if (open_parent(base, from, &dir, &name) < 0)
 		return error_set_errno(err, errno, "open the directory of %s", from);
-	if (fs_calls->renameat(dir, name, to_dir, to) < 0)
+	if (rename_entry(dir, name, to_dir, to) < 0)
 		return error_set_errno(err, errno, "rename %s", from);
 	if (fs_calls->fsync(to_dir) < 0 || fs_calls->fsync(dir) < 0)
 		return error_set_errno(err, errno, "sync the rename of %s", from);
+	return 0;
+}
+
+int beneath_make_mutable(int base, const char *path, struct error *err)
+{
+	_cleanup_close_ int dir = -1;
+	const char *name;
+
+	if (open_parent(base, path, &dir, &name) < 0)
+		return error_set_errno(err, errno, "open the directory of %s", path);
+	if (beneath_clear_flags(dir, name) < 0)
+		return error_set_errno(err, errno, "make %s mutable", path);
 	return 0;
 }
 
@@ -259,124 +342,17 @@ int beneath_is_empty(int fd, bool *ret_empty, struct error *err)
 	return 0;
 }
 
-/* A tree that is being removed. Directories that are not empty are moved up to its top, one level
- * a time, so that never more than three descriptors are open however deep it is. */
-struct removal {
-	int top;
-	unsigned long moved; /* names given to directories that were moved up */
-	const atomic_bool *stop;
-};
-
-static int unlink_entry(int dir, const char *name)
+const char *beneath_printable(const char *text, char *ret, size_t size)
 {
-	if (fs_calls->unlinkat(dir, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return -1;
-	if (fs_calls->unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
-		return 0;
-	/* An immutable file is EPERM first and no directory then: the first is the reason. */
-	if (errno == ENOTDIR)
-		errno = EPERM;
-	return -1;
-}
+	static const char cut[] = "...";
+	size_t length = strlen(text);
+	bool fits = length < size;
 
-static int move_up(struct removal *removal, int dir, const char *name)
-{
-	char to[32];
-
-	/* A name that is taken, by a hostile hand perhaps, never replaces anything that is not
-	 * empty: the next number is tried. */
-	do {
-		snprintf(to, sizeof(to), "%lu", removal->moved++);
-		if (fs_calls->renameat(dir, name, removal->top, to) == 0)
-			return 0;
-	} while (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR);
-	return errno == ENOENT ? 0 : -1;
-}
-
-typedef int visit_fn(struct removal *removal, int dir, const char *name);
-
-/* Call VISIT for every entry of DIR. */
-static int visit_entries(struct removal *removal, int dir_fd, visit_fn *visit)
-{
-	_cleanup_(cleanup_closedir) DIR *dir = NULL;
-	struct dirent *entry;
-	int copy = openat(dir_fd, ".", O_RDONLY | DIR_FLAGS);
-
-	if (copy < 0)
-		return -1;
-	dir = fdopendir(copy);
-	if (!dir)
-		abort();
-	while (errno = 0, (entry = readdir(dir))) {
-		if (is_dot(entry->d_name))
-			continue;
-		if (atomic_load(removal->stop)) {
-			errno = ECANCELED;
-			return -1;
-		}
-		if (visit(removal, dirfd(dir), entry->d_name) < 0)
-			return -1;
-	}
-	return errno ? -1 : 0;
-}
-
-static int remove_or_move_up(struct removal *removal, int dir, const char *name)
-{
-	if (unlink_entry(dir, name) == 0)
-		return 0;
-	return errno == ENOTEMPTY || errno == EEXIST ? move_up(removal, dir, name) : -1;
-}
-
-static int remove_from_top(struct removal *removal, int top, const char *name)
-{
-	_cleanup_close_ int dir = -1;
-
-	if (unlink_entry(top, name) == 0)
-		return 0;
-	if (errno != ENOTEMPTY && errno != EEXIST)
-		return -1;
-	dir = open_confined(top, name, O_RDONLY, false);
-	if (dir < 0)
-		return errno == ENOENT ? 0 : -1;
-	if (visit_entries(removal, dir, remove_or_move_up) < 0)
-		return -1;
-	/* Not empty: somebody added to it; the top is read again. */
-	if (unlink_entry(top, name) < 0 && errno != ENOTEMPTY && errno != EEXIST)
-		return -1;
-	return 0;
-}
-
-static int remove_tree(int dir, const char *name, const atomic_bool *stop)
-{
-	_cleanup_close_ int top = -1;
-	struct removal removal = {.stop = stop};
-	unsigned long moved;
-	int attempts = 0;
-
-	if (unlink_entry(dir, name) == 0)
-		return 0;
-	if (errno != ENOTEMPTY && errno != EEXIST)
-		return -1;
-	top = removal.top = open_confined(dir, name, O_RDONLY, false);
-	if (top < 0)
-		return errno == ENOENT ? 0 : -1;
-	do {
-		moved = removal.moved;
-		if (visit_entries(&removal, top, remove_from_top) < 0)
-			return -1;
-		if (unlink_entry(dir, name) == 0)
-			return 0;
-		/* Levels that came up are progress; a refilled directory is not, for ever. */
-		attempts = removal.moved == moved ? attempts + 1 : 0;
-	} while ((errno == ENOTEMPTY || errno == EEXIST) && attempts < REMOVE_ATTEMPTS);
-	return -1;
-}
-
-int beneath_remove_tree(int dir, const char *name, const atomic_bool *stop, struct error *err)
-{
-	if (remove_tree(dir, name, stop) < 0)
-		return error_set_errno(err, errno, "remove %s", name);
-	return 0;
+	if (!fits)
+		text += length - (size - sizeof(cut));
+	snprintf(ret, size, "%s%s", fits ? "" : cut, text);
+	for (char *at = ret; *at; at++)
+		if (*at < ' ' || *at > '~')
+			*at = '?';
+	return ret;
 }

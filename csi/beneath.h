@@ -9,8 +9,8 @@
 #ifndef ORDINAL_BENEATH_H
 #define ORDINAL_BENEATH_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "error.h"
@@ -30,18 +30,42 @@ int beneath_make_dir(int base, const char *path, int *ret_fd, bool *ret_created,
 /* Rename the directory FROM below BASE to the name TO in the directory TO_DIR, durably. */
 int beneath_rename(int base, const char *from, int to_dir, const char *to, struct error *err);
 
+/* Take the immutable and append-only flags, which a pod may have set, off the directory or file
+ * PATH. EPERM where it has none, or is neither. beneath_rename() does so by itself. */
+int beneath_make_mutable(int base, const char *path, struct error *err);
+
 /* Remove the directory PATH if it is empty: ENOTEMPTY otherwise. One that is missing is success. */
 int beneath_remove_empty(int base, const char *path, struct error *err);
 
 /* Remove the directories above PATH, innermost first, as long as they are empty. */
 void beneath_prune_parents(int base, const char *path);
 
-/* Remove NAME in the directory DIR with all it holds, however deep, with a handful of descriptors
- * and no recursion. Stops at mount points (EXDEV, EBUSY), when *STOP becomes true (ECANCELED), and
- * when somebody keeps adding to it (ENOTEMPTY). NAME that is missing is success. */
-int beneath_remove_tree(int dir, const char *name, const atomic_bool *stop, struct error *err);
-
 /* Whether the directory FD, opened O_RDONLY, is empty. */
 int beneath_is_empty(int fd, bool *ret_empty, struct error *err);
+
+/* How a caller counts, paces and ends work on a tree: STEP is called after each entry, and returns
+ * whether to go on. It runs in the thread that works. */
+struct beneath_watch {
+	bool (*step)(void *context);
+	void *context;
+};
+
+/* The rest is for work on trees. It behaves as system calls do: -1 and errno. */
+
+/* Open the entry NAME of DIR: FLAGS are O_PATH, which takes a link as itself, or O_RDONLY with
+ * O_DIRECTORY. EXDEV where something is mounted on it. */
+int beneath_open_entry(int dir, const char *name, int flags);
+
+/* Open what the O_PATH descriptor FD stands for. FLAGS as open's. */
+int beneath_reopen(int fd, int flags);
+
+/* Take the flags off the entry NAME of DIR, or off FD, a file or directory open for reading. Fails
+ * with EPERM unless there were any. */
+int beneath_clear_flags(int dir, const char *name);
+int beneath_clear_flags_of(int fd);
+
+/* Copy the end of TEXT, or all, to RET[SIZE], with "?" for every byte that is not printable ASCII:
+ * names that pods chose must not reach logs and events as they are. */
+const char *beneath_printable(const char *text, char *ret, size_t size);
 
 #endif

@@ -2,7 +2,9 @@
 #include "fs_calls.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -18,6 +20,11 @@ static int call_create(int dir, const char *name)
 	return openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
+static int call_set_flags(int fd, int flags)
+{
+	return ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
 static const struct fs_calls kernel_calls = {
 	.openat2 = call_openat2,
 	.open_tree = open_tree,
@@ -29,6 +36,7 @@ static const struct fs_calls kernel_calls = {
 	.unlinkat = unlinkat,
 	.fchmod = fchmod,
 	.fchown = fchown,
+	.set_flags = call_set_flags,
 };
 
 const struct fs_calls *fs_calls = &kernel_calls;

@@ -21,6 +21,7 @@ struct fs_calls {
 	int (*unlinkat)(int dir, const char *name, int flags);
 	int (*fchmod)(int fd, mode_t mode);
 	int (*fchown)(int fd, uid_t uid, gid_t gid);
+	int (*set_flags)(int fd, int flags); /* ioctl FS_IOC_SETFLAGS */
 };
 
 /* The kernel's, unless a test has put its own here before it started threads. */

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "beneath.h"
 #include "log.h"
+#include "remove_tree.h"
 
 /* How long something that cannot be removed is left alone. */
 #define RETRY_SECONDS 60
@@ -23,12 +23,20 @@ static bool is_trash_of(const struct catalog *catalog, const char *name)
 	return !catalog_has_record(catalog, &hash);
 }
 
+static bool may_go_on(void *context)
+{
+	const struct reclaim *reclaim = context;
+
+	return !atomic_load(&reclaim->stop);
+}
+
 /* Remove what is in the trash of BASE; whether nothing is left that should be tried again. */
 static bool empty_trash(struct reclaim *reclaim, const struct base *base)
 {
 	int trash = catalog_trash(base->catalog);
 	int copy = trash < 0 ? -1 : openat(trash, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	const struct beneath_watch watch = {may_go_on, reclaim};
 	struct dirent *entry;
 	struct error err;
 	bool clean = true;
@@ -36,7 +44,7 @@ static bool empty_trash(struct reclaim *reclaim, const struct base *base)
 	while (dir && (entry = readdir(dir)) && !atomic_load(&reclaim->stop)) {
 		if (!is_trash_of(base->catalog, entry->d_name))
 			continue;
-		if (beneath_remove_tree(trash, entry->d_name, &reclaim->stop, &err) == 0) {
+		if (remove_tree(trash, entry->d_name, &watch, &err) == 0) {
 			log_debug("%s/.ordinal/trash/%s: removed", base->location.share,
 				entry->d_name);
 			continue;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -11,10 +12,28 @@
 
 #include "beneath.h"
 #include "fs_calls.h"
+#include "remove_tree.h"
 
 #define DEPTH 3000
 
-static atomic_bool never;
+/* Counts the entries, and stops after some where LIMIT says so. */
+struct counter {
+	unsigned count, limit;
+};
+
+static bool count(void *context)
+{
+	struct counter *counter = context;
+
+	return ++counter->count != counter->limit;
+}
+
+static int try_remove(int dir, const char *name, struct counter *counter, struct error *err)
+{
+	const struct beneath_watch watch = {count, counter};
+
+	return remove_tree(dir, name, &watch, err);
+}
 
 static int open_root(const struct fixture *fixture)
 {
@@ -24,13 +43,16 @@ static int open_root(const struct fixture *fixture)
 	return fd;
 }
 
-static void remove_tree(int dir, const char *name)
+/* Returns how many entries the watch has seen. */
+static unsigned remove_all(int dir, const char *name)
 {
+	struct counter counter = {0};
 	struct error err;
 
-	if (beneath_remove_tree(dir, name, &never, &err) < 0)
+	if (try_remove(dir, name, &counter, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW), -1);
+	return counter.count;
 }
 
 static void test_check_path(void **state)
@@ -201,9 +223,9 @@ static void test_remove_hostile_tree(void **state)
 		close(dir);
 		dir = next;
 	}
-	remove_tree(root, "volume");
+	remove_all(root, "volume");
 	assert_true(fixture_exists(fixture->root));
-	remove_tree(root, "volume");
+	remove_all(root, "volume");
 }
 
 static void test_remove_without_openat2(void **state)
@@ -222,6 +244,7 @@ static void test_remove_stops_at_mounts(void **state)
 	const struct fixture *fixture = *state;
 	_cleanup_close_ int root = open_root(fixture);
 	const char *mount_point = fixture_path(fixture, "root/volume/a/b");
+	struct counter counter = {0};
 	struct error err;
 
 	mkdir(fixture_path(fixture, "root/volume"), 0755);
@@ -229,22 +252,54 @@ static void test_remove_stops_at_mounts(void **state)
 	mkdir(mount_point, 0755);
 	assert_int_equal(mount("tmpfs", mount_point, "tmpfs", 0, "size=1m"), 0);
 	fixture_write_file(fixture_path(fixture, "root/volume/a/b/file"), "elsewhere");
-	assert_int_equal(beneath_remove_tree(root, "volume", &never, &err), -1);
+	assert_int_equal(try_remove(root, "volume", &counter, &err), -1);
+	assert_non_null(strstr(err.text, "in it b (a file system mounted"));
 	assert_true(fixture_exists(fixture_path(fixture, "root/volume/a/b/file")));
 	umount(mount_point);
-	remove_tree(root, "volume");
+	remove_all(root, "volume");
 }
 
-static void test_remove_is_stopped(void **state)
+/* Without openat2 a bind mount of the same file system is told by its mount only. */
+static void test_entries_on_mounts(void **state)
+{
+	const struct fixture *fixture = *state;
+	const struct fs_calls *kernel = fs_calls;
+	struct fs_calls old_kernel = *kernel;
+	_cleanup_close_ int root = open_root(fixture);
+	const char *mount_point = fixture_path(fixture, "root/a");
+
+	mkdir(mount_point, 0755);
+	assert_int_equal(mount(fixture->dir, mount_point, NULL, MS_BIND, NULL), 0);
+	old_kernel.openat2 = no_openat2;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(beneath_open_entry(root, "a", O_RDONLY | O_DIRECTORY), -1);
+		assert_int_equal(errno, EXDEV);
+		fs_calls = &old_kernel;
+	}
+	fs_calls = kernel;
+	umount(mount_point);
+}
+
+static void test_remove_is_watched(void **state)
 {
 	_cleanup_close_ int root = open_root(*state);
-	atomic_bool stop = true;
+	struct counter counter = {.limit = 2};
 	struct error err;
+	struct stat status;
 
 	mkdirat(root, "volume", 0755);
-	mkdirat(root, "volume/a", 0755);
-	assert_int_equal(beneath_remove_tree(root, "volume", &stop, &err), -1);
+	for (char name[] = "volume/a"; name[7] <= 'e'; name[7]++)
+		mkdirat(root, name, 0755);
+	assert_int_equal(try_remove(root, "volume", &counter, &err), -1);
 	assert_int_equal(err.errnum, ECANCELED);
+	assert_int_equal(fstatat(root, "volume", &status, 0), 0);
+	assert_int_equal(status.st_nlink, 5);
+	mkdirat(root, "volume/f", 0755);
+	mkdirat(root, "volume/f/g", 0755);
+	mkdirat(root, "volume/f/g/h", 0755);
+	/* c to f, g moved up and removed, h, and the volume itself. */
+	assert_int_equal(remove_all(root, "volume"), 4 + 2 + 1 + 1);
+	assert_int_equal(remove_all(root, "volume"), 1);
 }
 
 struct writer {
@@ -278,6 +333,7 @@ static void test_hostile_writer(void **state)
 	const struct fixture *fixture = *state;
 	_cleanup_close_ int root = open_root(fixture);
 	struct writer writer = {.stop = false};
+	struct counter counter = {0};
 	struct error err;
 	pthread_t thread;
 
@@ -289,11 +345,11 @@ static void test_hostile_writer(void **state)
 	/* Whether one attempt succeeds is the scheduler's; that nothing outside is touched, ours.
 	 */
 	for (int i = 0; i < 200; i++)
-		(void)beneath_remove_tree(root, "volume", &never, &err);
+		(void)try_remove(root, "volume", &counter, &err);
 	atomic_store(&writer.stop, true);
 	pthread_join(thread, NULL);
 	close(writer.volume);
-	remove_tree(root, "volume");
+	remove_all(root, "volume");
 	assert_true(fixture_exists(fixture_path(fixture, "outside/file")));
 }
 
@@ -308,7 +364,8 @@ int main(void)
 		TEST(test_remove_hostile_tree),
 		TEST(test_remove_without_openat2),
 		TEST(test_remove_stops_at_mounts),
-		TEST(test_remove_is_stopped),
+		TEST(test_entries_on_mounts),
+		TEST(test_remove_is_watched),
 		TEST(test_hostile_writer),
 	};
 
