@@ -7,6 +7,7 @@
 #define ORDINAL_BACKEND_H
 
 #include <stdbool.h>
+#include <sys/statvfs.h>
 
 #include "error.h"
 #include "flags.h"
@@ -33,6 +34,15 @@ struct backend_ops {
 	/* Which base the parameters mean; ERROR_INVALID where they may not mean it. */
 	int (*locate)(const struct backend *backend, const struct parameters *parameters,
 		struct location *ret_location, struct error *err);
+
+	/* Whether LOCATION lies below a base that always is one: it keeps the list of those below
+	 * it. */
+	bool (*enclosing)(const struct backend *backend, const struct location *location,
+		struct location *ret_outer);
+
+	/* The file system under a base, or under the directory that it will be made in. */
+	int (*status)(const struct backend *backend, const struct location *location,
+		struct statvfs *ret_status, struct error *err);
 
 	/* Open a base; with CREATE it is made where it is missing. ERROR_FAILED_PRECONDITION where
 	 * it is missing, or not this driver's to touch. Caller closes *RET_FD. */

@@ -114,7 +114,10 @@ static int open_base(const struct backend *backend, const struct location *locat
 	if (!*below)
 		*ret_fd = take_fd(&root_fd);
 	else if (create)
-		return beneath_make_dir(root_fd, below + 1, ret_fd, &created, err);
+		return beneath_make_dir(root_fd, below + 1, ret_fd, &created, err) < 0 ||
+				       beneath_sync_parent(root_fd, below + 1, err) < 0
+			       ? -1
+			       : 0;
 	else if (beneath_open_dir(root_fd, below + 1, O_RDONLY, ret_fd, err) < 0)
 		return error_set(err, ERROR_FAILED_PRECONDITION,
 			"the base directory %s does not exist on this node: is its disk mounted?",
@@ -122,9 +125,42 @@ static int open_base(const struct backend *backend, const struct location *locat
 	return 0;
 }
 
+static bool enclosing(
+	const struct backend *backend, const struct location *location, struct location *ret_outer)
+{
+	struct location outer = {0};
+
+	if (!find_root(backend, location->share, outer.share) ||
+		!strcmp(outer.share, location->share))
+		return false;
+	*ret_outer = outer;
+	return true;
+}
+
+static int status(const struct backend *backend, const struct location *location,
+	struct statvfs *ret_status, struct error *err)
+{
+	_cleanup_free_ char *path = strdup(location->share);
+	char *slash;
+
+	(void)backend;
+	if (!path)
+		abort();
+	while (statvfs(path, ret_status) < 0) {
+		slash = strrchr(path, '/');
+		if (errno != ENOENT || !slash)
+			return error_set_errno(
+				err, errno, "ask for the size of %s", location->share);
+		slash[slash == path ? 1 : 0] = '\0';
+	}
+	return 0;
+}
+
 const struct backend_ops backend_hostpath = {
 	.name = "hostpath",
 	.node_local = true,
 	.locate = locate,
+	.enclosing = enclosing,
+	.status = status,
 	.open = open_base,
 };

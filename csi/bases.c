@@ -20,6 +20,9 @@ static void free_base(struct base **pointer)
 		return;
 	if (base->catalog)
 		catalog_free(base->catalog);
+	inventory_done(&base->inventory);
+	pthread_mutex_destroy(&base->takeover);
+	pthread_mutex_destroy(&base->mutex);
 	cleanup_close(&base->fd);
 	free(base);
 }
@@ -55,6 +58,9 @@ static int open_base(struct bases *bases, const struct location *location, bool 
 		abort();
 	base->location = *location;
 	base->fd = -1;
+	inventory_init(&base->inventory, NULL);
+	pthread_mutex_init(&base->takeover, NULL);
+	pthread_mutex_init(&base->mutex, NULL);
 	if (bases->backend->ops->open(bases->backend, location, create, &base->fd, err) < 0)
 		return -1; // cppcheck-suppress memleak
 	if (catalog_open(base->fd, create, &base->catalog, err) < 0) {
@@ -64,6 +70,7 @@ static int open_base(struct bases *bases, const struct location *location, bool 
 				location->share);
 		return error_prefix(err, "%s", location->share);
 	}
+	base->inventory.catalog = base->catalog;
 	*ret_base = take_ptr(base);
 	return 0;
 }
@@ -85,6 +92,54 @@ int bases_get(struct bases *bases, const struct location *location, bool create,
 	if (result == 0)
 		*ret_base = base;
 	return result;
+}
+
+bool bases_has(struct bases *bases, const struct location *location)
+{
+	bool found;
+
+	pthread_mutex_lock(&bases->mutex);
+	found = find(bases, location) != NULL;
+	pthread_mutex_unlock(&bases->mutex);
+	return found;
+}
+
+static int become_writer(struct base *base, struct error *err)
+{
+	if (catalog_lock(base->catalog, err) < 0)
+		return -1;
+	if (inventory_load(&base->inventory, base->catalog, err) < 0) {
+		catalog_unlock(base->catalog);
+		return -1;
+	}
+	return 0;
+}
+
+int base_become_writer(struct base *base, bool *ret_now, struct error *err)
+{
+	bool now;
+	int result;
+
+	pthread_mutex_lock(&base->mutex);
+	now = !base->writer;
+	result = now ? become_writer(base, err) : 0;
+	base->writer = result == 0;
+	pthread_mutex_unlock(&base->mutex);
+	if (result < 0)
+		return error_prefix(err, "%s", base->location.share);
+	if (ret_now)
+		*ret_now = now;
+	return 0;
+}
+
+bool base_is_writer(struct base *base)
+{
+	bool writer;
+
+	pthread_mutex_lock(&base->mutex);
+	writer = base->writer;
+	pthread_mutex_unlock(&base->mutex);
+	return writer;
 }
 
 struct base *bases_next(struct bases *bases, const struct base *base)

@@ -11,11 +11,16 @@
 
 #include "backend.h"
 #include "catalog.h"
+#include "inventory.h"
 
 struct base {
 	struct location location;
 	int fd; /* the directory, O_RDONLY */
 	struct catalog *catalog;
+	struct inventory inventory; /* the writer's */
+	pthread_mutex_t takeover;   /* held while data of a retired volume find a new owner or go */
+	pthread_mutex_t mutex;      /* guards the rest */
+	bool writer;
 	SLIST_ENTRY(base) link;
 };
 
@@ -33,6 +38,14 @@ void bases_done(struct bases *bases);
  * Borrowed until bases_done(). */
 int bases_get(struct bases *bases, const struct location *location, bool create,
 	struct base **ret_base, struct error *err);
+
+/* Whether a base is open. */
+bool bases_has(struct bases *bases, const struct location *location);
+
+/* Take the lock of BASE's catalog and read it, unless that is done. *RET_NOW, where it is not NULL,
+ * says whether this call did. ERROR_UNAVAILABLE says which process has the lock. */
+int base_become_writer(struct base *base, bool *ret_now, struct error *err);
+bool base_is_writer(struct base *base);
 
 /* The open base after BASE, or the first for NULL; NULL after the last. */
 struct base *bases_next(struct bases *bases, const struct base *base);

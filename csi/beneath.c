@@ -193,8 +193,8 @@ static int open_parent(int base, const char *path, int *ret_fd, const char **ret
 	return *ret_fd;
 }
 
-/* Make NAME in DIR unless it is there, and open it. */
-static int make_component(int dir, const char *name, bool *ret_created)
+/* Make NAME in DIR unless it is there, and open it; on disk, but for the LAST. */
+static int make_component(int dir, const char *name, bool last, bool *ret_created)
 {
 	_cleanup_close_ int fd = -1;
 	bool created = fs_calls->mkdirat(dir, name, 0755) == 0;
@@ -205,7 +205,7 @@ static int make_component(int dir, const char *name, bool *ret_created)
 	if (fd < 0)
 		return -1;
 	/* The umask may have taken something away; and the name must outlive a power cut. */
-	if (created && (fs_calls->fchmod(fd, 0755) < 0 || fs_calls->fsync(dir) < 0))
+	if (created && (fs_calls->fchmod(fd, 0755) < 0 || (!last && fs_calls->fsync(dir) < 0)))
 		return -1;
 	*ret_created = created;
 	return take_fd(&fd);
@@ -222,10 +222,10 @@ static int make_path(int base, const char *path, bool *ret_created)
 
 		memcpy(name, at, length);
 		name[length] = '\0';
-		next = make_component(dir, name, ret_created);
+		at += length;
+		next = make_component(dir, name, !*at, ret_created);
 		close(dir);
 		dir = next;
-		at += length;
 		if (!*at)
 			break;
 	}
@@ -249,6 +249,16 @@ int beneath_make_dir(int base, const char *path, int *ret_fd, bool *ret_created,
 			break;
 	}
 	return error_set_errno(err, errno, "make directory %s", path);
+}
+
+int beneath_sync_parent(int base, const char *path, struct error *err)
+{
+	_cleanup_close_ int dir = -1;
+	const char *name;
+
+	if (open_parent(base, path, &dir, &name) < 0 || fs_calls->fsync(dir) < 0)
+		return error_set_errno(err, errno, "sync the directory above %s", path);
+	return 0;
 }
 
 static int rename_entry(int dir, const char *name, int to_dir, const char *to)

@@ -22,10 +22,14 @@ int beneath_check_path(const char *path, struct error *err);
 /* Open the directory PATH below BASE; FLAGS are O_PATH or O_RDONLY. Caller closes *RET_FD. */
 int beneath_open_dir(int base, const char *path, int flags, int *ret_fd, struct error *err);
 
-/* Make the directory PATH and those above it, durably, as root's with mode 0755. One that is there
- * is taken as it is; *RET_CREATED says whether the last was made. Parents that another thread
- * prunes meanwhile are made again. Caller closes *RET_FD, opened O_RDONLY. */
+/* Make the directory PATH and those above it, as root's with mode 0755. One that is there is taken
+ * as it is; *RET_CREATED says whether the last was made, and that one is on disk only after
+ * beneath_sync_parent(). Parents that another thread prunes meanwhile are made again. Caller closes
+ * *RET_FD, opened O_RDONLY. */
 int beneath_make_dir(int base, const char *path, int *ret_fd, bool *ret_created, struct error *err);
+
+/* Make the name of PATH in the directory above it durable. */
+int beneath_sync_parent(int base, const char *path, struct error *err);
 
 /* Rename the directory FROM below BASE to the name TO in the directory TO_DIR, durably. */
 int beneath_rename(int base, const char *from, int to_dir, const char *to, struct error *err);

@@ -3,26 +3,25 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "fs_calls.h"
-#include "place_index.h"
 
-#define DIR_FLAGS  (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-#define SUFFIX     ".json"
-#define NEW_SUFFIX ".json.new"
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* Of a record, of one whose volume is not ready, and of one that is being replaced. */
+#define SUFFIX        ".json"
+#define INTENT_SUFFIX ".intent"
+#define NEW_SUFFIX    ".json.new"
 
 /* Far more than a record can be: its strings are bounded by CSI. */
 #define RECORD_MAX (64 * 1024)
 
 struct catalog {
-	int volumes_fd, trash_fd, lock_fd;
-
-	pthread_mutex_t mutex; /* guards the rest */
-	bool writer;
-	struct place_index places; /* of all records, and of those about to be written */
+	int own_fd; /* .ordinal */
+	int volumes_fd, trash_fd;
+	int archive_fd, lock_fd; /* opened with the lock, so that readers need not write */
 };
 
 struct file_name {
@@ -58,16 +57,10 @@ static int open_dir(int parent, const char *name, bool create, int *ret_fd, stru
 
 static int open_all(struct catalog *catalog, int base, bool create, struct error *err)
 {
-	_cleanup_close_ int own = -1;
-
-	if (open_dir(base, ".ordinal", create, &own, err) < 0 ||
-		open_dir(own, "volumes", create, &catalog->volumes_fd, err) < 0 ||
-		open_dir(own, "trash", create, &catalog->trash_fd, err) < 0)
+	if (open_dir(base, ".ordinal", create, &catalog->own_fd, err) < 0 ||
+		open_dir(catalog->own_fd, "volumes", create, &catalog->volumes_fd, err) < 0)
 		return -1;
-	catalog->lock_fd = openat(own, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (catalog->lock_fd < 0)
-		return error_set_errno(err, errno, "open .ordinal/lock");
-	return 0;
+	return open_dir(catalog->own_fd, "trash", create, &catalog->trash_fd, err);
 }
 
 int catalog_open(int base, bool create, struct catalog **ret_catalog, struct error *err)
@@ -76,8 +69,8 @@ int catalog_open(int base, bool create, struct catalog **ret_catalog, struct err
 
 	if (!catalog)
 		abort();
-	catalog->volumes_fd = catalog->trash_fd = catalog->lock_fd = -1;
-	pthread_mutex_init(&catalog->mutex, NULL);
+	catalog->own_fd = catalog->volumes_fd = catalog->trash_fd = -1;
+	catalog->archive_fd = catalog->lock_fd = -1;
 	if (open_all(catalog, base, create, err) < 0)
 		return -1;
 	*ret_catalog = take_ptr(catalog);
@@ -86,11 +79,11 @@ int catalog_open(int base, bool create, struct catalog **ret_catalog, struct err
 
 void catalog_free(struct catalog *catalog)
 {
+	cleanup_close(&catalog->own_fd);
 	cleanup_close(&catalog->volumes_fd);
 	cleanup_close(&catalog->trash_fd);
+	cleanup_close(&catalog->archive_fd);
 	cleanup_close(&catalog->lock_fd);
-	place_index_done(&catalog->places);
-	pthread_mutex_destroy(&catalog->mutex);
 	free(catalog);
 }
 
@@ -108,22 +101,23 @@ static int read_file(int dir, const char *name, char *text, size_t size, size_t 
 	if (fd < 0 || got < 0)
 		return -1;
 	*ret_length = length;
+	errno = 0;
 	return 0;
 }
 
-static int read_record(const struct catalog *catalog, const char *name, struct record **ret_record,
-	struct error *err)
+static int read_record(const struct catalog *catalog, const char *name, bool intent,
+	struct record **ret_record, struct error *err)
 {
 	_cleanup_free_ char *text = malloc(RECORD_MAX);
 	size_t length;
 
 	if (!text)
 		abort();
-	if (read_file(catalog->volumes_fd, name, text, RECORD_MAX, &length) < 0) {
-		if (errno == ENOENT)
-			return error_set(err, ERROR_NOT_FOUND, "the volume does not exist");
+	if (read_file(catalog->volumes_fd, name, text, RECORD_MAX, &length) < 0 && errno != ENOENT)
 		return error_set_errno(err, errno, "read .ordinal/volumes/%s", name);
-	}
+	/* An intent that a crash has torn says that nothing has been made yet. */
+	if (errno == ENOENT || (intent && (!length || text[length - 1] != '}')))
+		return error_set(err, ERROR_NOT_FOUND, "the volume does not exist");
 	if (record_decode(text, length, ret_record, err) < 0)
 		return error_prefix(err, ".ordinal/volumes/%s", name);
 	return 0;
@@ -132,7 +126,18 @@ static int read_record(const struct catalog *catalog, const char *name, struct r
 int catalog_read(const struct catalog *catalog, const struct volume_hash *hash,
 	struct record **ret_record, struct error *err)
 {
-	return read_record(catalog, file_name(hash, SUFFIX).text, ret_record, err);
+	struct error none;
+
+	if (!err)
+		err = &none;
+	if (read_record(catalog, file_name(hash, SUFFIX).text, false, ret_record, err) == 0)
+		return 0;
+	if (err->kind != ERROR_NOT_FOUND ||
+		read_record(catalog, file_name(hash, INTENT_SUFFIX).text, true, ret_record, err) <
+			0)
+		return -1;
+	(*ret_record)->state = RECORD_CREATING;
+	return 0;
 }
 
 static bool exists(int dir, const char *name)
@@ -142,7 +147,8 @@ static bool exists(int dir, const char *name)
 
 bool catalog_has_record(const struct catalog *catalog, const struct volume_hash *hash)
 {
-	return exists(catalog->volumes_fd, file_name(hash, SUFFIX).text);
+	return exists(catalog->volumes_fd, file_name(hash, SUFFIX).text) ||
+	       exists(catalog->volumes_fd, file_name(hash, INTENT_SUFFIX).text);
 }
 
 bool catalog_in_trash(const struct catalog *catalog, const struct volume_hash *hash)
@@ -165,132 +171,149 @@ static int write_all(int fd, const char *text, size_t length)
 	return fs_calls->fsync(fd);
 }
 
-static int replace_file(int dir, const char *name, const char *new_name, const char *text)
+static int write_file(int dir, const char *name, const char *text)
 {
-	_cleanup_close_ int fd = fs_calls->create(dir, new_name);
+	_cleanup_close_ int fd = fs_calls->create(dir, name);
 	int error;
 
-	if (fd < 0)
+	if (fd >= 0 && write_all(fd, text, strlen(text)) == 0)
+		return 0;
+	/* On a full disk every name that is tried would leave its file. */
+	error = errno;
+	if (fd >= 0)
+		fs_calls->unlinkat(dir, name, 0);
+	errno = error;
+	return -1;
+}
+
+int catalog_intend(struct catalog *catalog, const struct volume_hash *hash,
+	const struct record *record, struct error *err)
+{
+	_cleanup_free_ char *text = record_encode(record);
+	struct file_name name = file_name(hash, INTENT_SUFFIX);
+
+	if (write_file(catalog->volumes_fd, name.text, text) < 0)
+		return error_set_errno(err, errno, "write .ordinal/volumes/%s", name.text);
+	return 0;
+}
+
+int catalog_sync(struct catalog *catalog, struct error *err)
+{
+	if (fs_calls->fsync(catalog->volumes_fd) < 0)
+		return error_set_errno(err, errno, "sync .ordinal/volumes");
+	return 0;
+}
+
+static int rename_record(
+	struct catalog *catalog, struct file_name from, struct file_name to, struct error *err)
+{
+	int dir = catalog->volumes_fd;
+
+	if (fs_calls->renameat(dir, from.text, dir, to.text) < 0)
+		return error_set_errno(err, errno, "rename .ordinal/volumes/%s", from.text);
+	return 0;
+}
+
+int catalog_complete(struct catalog *catalog, const struct volume_hash *hash, struct error *err)
+{
+	return rename_record(catalog, file_name(hash, INTENT_SUFFIX), file_name(hash, SUFFIX), err);
+}
+
+int catalog_rename(struct catalog *catalog, const struct volume_hash *from,
+	const struct volume_hash *to, struct error *err)
+{
+	if (rename_record(catalog, file_name(from, SUFFIX), file_name(to, SUFFIX), err) < 0)
 		return -1;
-	if (write_all(fd, text, strlen(text)) < 0 ||
-		fs_calls->renameat(dir, new_name, dir, name) < 0) {
-		/* On a full disk every name that is tried would leave its file. */
-		error = errno;
-		fs_calls->unlinkat(dir, new_name, 0);
-		errno = error;
-		return -1;
-	}
-	return fs_calls->fsync(dir);
+	return catalog_sync(catalog, err);
 }
 
 int catalog_write(struct catalog *catalog, const struct volume_hash *hash,
 	const struct record *record, struct error *err)
 {
 	_cleanup_free_ char *text = record_encode(record);
-	struct file_name name = file_name(hash, SUFFIX);
+	struct file_name new_name = file_name(hash, NEW_SUFFIX), name = file_name(hash, SUFFIX);
 
-	if (replace_file(catalog->volumes_fd, name.text, file_name(hash, NEW_SUFFIX).text, text) <
-		0)
+	if (write_file(catalog->volumes_fd, new_name.text, text) < 0)
 		return error_set_errno(err, errno, "write .ordinal/volumes/%s", name.text);
+	if (rename_record(catalog, new_name, name, err) < 0)
+		return -1;
+	return catalog_sync(catalog, err);
+}
+
+static int remove_file(struct catalog *catalog, struct file_name name, struct error *err)
+{
+	if (fs_calls->unlinkat(catalog->volumes_fd, name.text, 0) < 0 && errno != ENOENT)
+		return error_set_errno(err, errno, "remove .ordinal/volumes/%s", name.text);
 	return 0;
 }
 
 int catalog_remove(struct catalog *catalog, const struct volume_hash *hash, struct error *err)
 {
-	struct file_name name = file_name(hash, SUFFIX);
-
-	if ((fs_calls->unlinkat(catalog->volumes_fd, name.text, 0) < 0 && errno != ENOENT) ||
-		fs_calls->fsync(catalog->volumes_fd) < 0)
-		return error_set_errno(err, errno, "remove .ordinal/volumes/%s", name.text);
-	return 0;
+	if (remove_file(catalog, file_name(hash, SUFFIX), err) < 0 ||
+		remove_file(catalog, file_name(hash, INTENT_SUFFIX), err) < 0)
+		return -1;
+	return catalog_sync(catalog, err);
 }
 
-/* Under the mutex. */
-static int reserve(struct catalog *catalog, const char *path, const struct volume_hash *hash,
-	struct error *err)
+int catalog_trash(const struct catalog *catalog)
 {
-	const struct place *other = place_index_find(&catalog->places, path);
+	return catalog->trash_fd;
+}
 
-	if (!other) {
-		place_index_add(&catalog->places, path, hash);
-		return 0;
+int catalog_archive(const struct catalog *catalog)
+{
+	return catalog->archive_fd;
+}
+
+static void cleanup_closedir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/* Whether NAME is that of a record, or of an intent. */
+static bool is_record(const char *name, struct volume_hash *ret_hash)
+{
+	if (strlen(name) <= VOLUME_HASH_LENGTH ||
+		(strcmp(name + VOLUME_HASH_LENGTH, SUFFIX) &&
+			strcmp(name + VOLUME_HASH_LENGTH, INTENT_SUFFIX)))
+		return false;
+	*ret_hash = (struct volume_hash){0};
+	memcpy(ret_hash->text, name, VOLUME_HASH_LENGTH);
+	return true;
+}
+
+static void add_hash(struct volume_hash **hashes, size_t count, const struct volume_hash *hash)
+{
+	/* Room grows at powers of two. */
+	if ((count & (count - 1)) == 0) {
+		*hashes = reallocarray(*hashes, count ? count * 2 : 1, sizeof(**hashes));
+		if (!*hashes)
+			abort();
 	}
-	if (strcmp(other->path, path))
-		return error_set(err, ERROR_FAILED_PRECONDITION,
-			"the path %s is above or below %s, which is another volume's: change the "
-			"pathPattern of one of their classes",
-			path, other->path);
-	if (!strcmp(other->hash.text, hash->text))
-		return 0;
-	if (catalog_in_trash(catalog, &other->hash))
-		return error_set(err, ERROR_ABORTED,
-			"the path %s is that of a volume that is being deleted: try again", path);
-	return error_set(err, ERROR_ALREADY_EXISTS, "the path %s is another volume's", path);
+	(*hashes)[count] = *hash;
 }
 
-int catalog_reserve(struct catalog *catalog, const char *path, const struct volume_hash *hash,
+int catalog_list(const struct catalog *catalog, struct volume_hash **ret_hashes, size_t *ret_count,
 	struct error *err)
 {
-	int result;
-
-	pthread_mutex_lock(&catalog->mutex);
-	result = reserve(catalog, path, hash, err);
-	pthread_mutex_unlock(&catalog->mutex);
-	return result;
-}
-
-void catalog_release(struct catalog *catalog, const char *path)
-{
-	pthread_mutex_lock(&catalog->mutex);
-	place_index_remove(&catalog->places, path);
-	pthread_mutex_unlock(&catalog->mutex);
-}
-
-int catalog_trash(struct catalog *catalog)
-{
-	int fd;
-
-	pthread_mutex_lock(&catalog->mutex);
-	fd = catalog->writer ? catalog->trash_fd : -1;
-	pthread_mutex_unlock(&catalog->mutex);
-	return fd;
-}
-
-/* Take in the record in the file NAME, or finish the deletion that moved its data away. */
-static int load_record(struct catalog *catalog, const char *name, struct error *err)
-{
-	_cleanup_(record_freep) struct record *record = NULL;
-	struct volume_hash hash = {0};
-
-	if (strlen(name) != VOLUME_HASH_LENGTH + strlen(SUFFIX) ||
-		strcmp(name + VOLUME_HASH_LENGTH, SUFFIX))
-		return 0; /* half-written when a crash came, or not ours */
-	memcpy(hash.text, name, VOLUME_HASH_LENGTH);
-	if (catalog_in_trash(catalog, &hash))
-		return catalog_remove(catalog, &hash, err);
-	if (read_record(catalog, name, &record, err) < 0 ||
-		reserve(catalog, record->path, &hash, err) < 0)
-		return error_prefix(err,
-			"volume record %s (move it out of .ordinal/volumes, if it "
-			"is of no use)",
-			name);
-	return 0;
-}
-
-static int load_all(struct catalog *catalog, struct error *err)
-{
-	int copy = openat(catalog->volumes_fd, ".", DIR_FLAGS), result = 0;
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	_cleanup_(cleanup_closedir) DIR *dir = NULL;
+	_cleanup_free_ struct volume_hash *hashes = NULL;
+	int copy = openat(catalog->volumes_fd, ".", DIR_FLAGS);
+	struct volume_hash hash;
 	struct dirent *entry;
+	size_t count = 0;
 
-	if (!dir)
+	if (copy < 0 || !(dir = fdopendir(copy)))
 		return error_set_errno(err, errno, "read .ordinal/volumes");
-	while (result == 0 && (errno = 0, entry = readdir(dir)))
-		result = load_record(catalog, entry->d_name, err);
-	if (result == 0 && errno)
-		result = error_set_errno(err, errno, "read .ordinal/volumes");
-	closedir(dir);
-	return result;
+	while (errno = 0, (entry = readdir(dir)))
+		if (is_record(entry->d_name, &hash))
+			add_hash(&hashes, count++, &hash);
+	if (errno)
+		return error_set_errno(err, errno, "read .ordinal/volumes");
+	*ret_hashes = take_ptr(hashes);
+	*ret_count = count;
+	return 0;
 }
 
 /* Say in the lock file who has it, for the message that others get. */
@@ -306,11 +329,26 @@ static void sign_lock(int fd)
 		return;
 }
 
-static int take_lock(struct catalog *catalog, struct error *err)
+static int open_lock(struct catalog *catalog, struct error *err)
+{
+	if (catalog->archive_fd < 0 &&
+		open_dir(catalog->own_fd, "archive", true, &catalog->archive_fd, err) < 0)
+		return -1;
+	if (catalog->lock_fd < 0)
+		catalog->lock_fd = openat(
+			catalog->own_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (catalog->lock_fd < 0)
+		return error_set_errno(err, errno, "open .ordinal/lock");
+	return 0;
+}
+
+int catalog_lock(struct catalog *catalog, struct error *err)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char holder[128] = "";
 
+	if (open_lock(catalog, err) < 0)
+		return -1;
 	if (fcntl(catalog->lock_fd, F_OFD_SETLK, &lock) == 0) {
 		sign_lock(catalog->lock_fd);
 		return 0;
@@ -325,29 +363,10 @@ static int take_lock(struct catalog *catalog, struct error *err)
 		holder);
 }
 
-static void drop_lock(struct catalog *catalog)
+void catalog_unlock(struct catalog *catalog)
 {
 	struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
 
-	place_index_done(&catalog->places);
 	/* Cannot fail for a lock that we hold. */
 	fcntl(catalog->lock_fd, F_OFD_SETLK, &lock);
-}
-
-int catalog_become_writer(struct catalog *catalog, struct error *err)
-{
-	int result = 0;
-
-	pthread_mutex_lock(&catalog->mutex);
-	if (!catalog->writer) {
-		result = take_lock(catalog, err);
-		if (result == 0) {
-			result = load_all(catalog, err);
-			catalog->writer = result == 0;
-			if (result < 0)
-				drop_lock(catalog);
-		}
-	}
-	pthread_mutex_unlock(&catalog->mutex);
-	return result;
 }

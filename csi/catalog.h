@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The records below <base>/.ordinal/: which volumes a base holds, and where. A record is written
- * before the data that it speaks of, replaced by rename, and on disk when a call returns.
+ * The records below <base>/.ordinal/: which volumes a base holds and where, and what deleted ones
+ * have left. A record is written before the data that it speaks of, under the name of an intent,
+ * and renamed when the volume is ready.
  *
  * One process at a time changes a catalog: it holds a lock on .ordinal/lock from its first change
  * until it ends. Reading needs no lock. Any thread may call; two calls about the same volume are
@@ -19,17 +20,13 @@
 
 struct catalog;
 
-/* Open the catalog below the directory BASE, which is borrowed for as long. Where there is none, it
- * is made with CREATE, and ERROR_NOT_FOUND without. Caller frees. */
+/* Open the catalog below the directory BASE. Where there is none, it is made with CREATE, and
+ * ERROR_NOT_FOUND without. Caller frees. */
 int catalog_open(int base, bool create, struct catalog **ret_catalog, struct error *err);
 
 /* Gives the lock up, if it is held. */
 void catalog_free(struct catalog *catalog);
 DEFINE_CLEANUP(struct catalog *, catalog_free);
-
-/* Take the lock, and with it read all records and finish deletions that a crash interrupted.
- * Nothing happens when it is held already. ERROR_UNAVAILABLE says which process has it. */
-int catalog_become_writer(struct catalog *catalog, struct error *err);
 
 /* Read a volume's record. ERROR_NOT_FOUND where there is none. Caller frees. */
 int catalog_read(const struct catalog *catalog, const struct volume_hash *hash,
@@ -40,24 +37,37 @@ int catalog_read(const struct catalog *catalog, const struct volume_hash *hash,
 bool catalog_has_record(const struct catalog *catalog, const struct volume_hash *hash);
 bool catalog_in_trash(const struct catalog *catalog, const struct volume_hash *hash);
 
-/* The rest is for the writer only. */
+/* The hashes of all records, in no order; one that is renamed meanwhile may be missing or there
+ * twice. Caller frees. */
+int catalog_list(const struct catalog *catalog, struct volume_hash **ret_hashes, size_t *ret_count,
+	struct error *err);
 
-/* Write or replace a volume's record. */
+/* Take the lock: the rest is for its holder only. ERROR_UNAVAILABLE says which process has it. */
+int catalog_lock(struct catalog *catalog, struct error *err);
+void catalog_unlock(struct catalog *catalog);
+
+/* The directories of the trash and of the archive. Borrowed. */
+int catalog_trash(const struct catalog *catalog);
+int catalog_archive(const struct catalog *catalog);
+
+/* Write down what is about to be made; on disk on return. Replaces an intent of before. */
+int catalog_intend(struct catalog *catalog, const struct volume_hash *hash,
+	const struct record *record, struct error *err);
+
+/* The volume is as intended. Certain only after catalog_sync(), so that the caller can sync its
+ * directories first: the record must not outlive them. */
+int catalog_complete(struct catalog *catalog, const struct volume_hash *hash, struct error *err);
+int catalog_sync(struct catalog *catalog, struct error *err);
+
+/* Write or replace a complete record; on disk on return. */
 int catalog_write(struct catalog *catalog, const struct volume_hash *hash,
 	const struct record *record, struct error *err);
 
 /* Remove a volume's record; one that is missing is success. */
 int catalog_remove(struct catalog *catalog, const struct volume_hash *hash, struct error *err);
 
-/* Take PATH for the volume. ERROR_ALREADY_EXISTS when another volume has it, ERROR_ABORTED when
- * that one is being deleted, ERROR_FAILED_PRECONDITION when PATH is above or below another's. */
-int catalog_reserve(struct catalog *catalog, const char *path, const struct volume_hash *hash,
-	struct error *err);
-
-/* Give PATH back. */
-void catalog_release(struct catalog *catalog, const char *path);
-
-/* The trash directory, or -1 while another process is the writer. Borrowed. */
-int catalog_trash(struct catalog *catalog);
+/* Give a complete record another hash. */
+int catalog_rename(struct catalog *catalog, const struct volume_hash *from,
+	const struct volume_hash *to, struct error *err);
 
 #endif

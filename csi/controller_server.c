@@ -6,6 +6,12 @@
 #include "driver.h"
 #include "names.h"
 #include "requests.h"
+#include "volume_message.h"
+
+/* Volumes on a page of ListVolumes; clients of gRPC take answers of 4 MiB. */
+#define LIST_MAX 1000
+
+#define NO_MUTABLE_PARAMETERS "mutable_parameters: this driver knows none (VolumeAttributesClass)"
 
 static bool is_here(const struct driver *driver, const Csi__V1__Topology *topology)
 {
@@ -40,6 +46,12 @@ static int check_capacity(const Csi__V1__CapacityRange *range, struct error *err
 	return 0;
 }
 
+static struct volume_size size_of(const Csi__V1__CapacityRange *range)
+{
+	return range ? (struct volume_size){range->required_bytes, range->limit_bytes}
+		     : (struct volume_size){0};
+}
+
 static int check_create(
 	const struct driver *driver, const Csi__V1__CreateVolumeRequest *request, struct error *err)
 {
@@ -55,40 +67,8 @@ static int check_create(
 		return error_set(err, ERROR_INVALID,
 			"volume_content_source: volumes of this driver start empty");
 	if (request->n_mutable_parameters)
-		return error_set(err, ERROR_INVALID,
-			"mutable_parameters: this driver knows none (VolumeAttributesClass)");
+		return error_set(err, ERROR_INVALID, NO_MUTABLE_PARAMETERS);
 	return check_topology(driver, request->accessibility_requirements, err);
-}
-
-static void reply_volume(
-	const struct driver *driver, const struct volume *volume, struct rpc_reply *reply)
-{
-	_cleanup_free_ char *path = NULL;
-	Csi__V1__Volume__VolumeContextEntry entry = CSI__V1__VOLUME__VOLUME_CONTEXT_ENTRY__INIT;
-	Csi__V1__Volume__VolumeContextEntry *context[] = {&entry};
-	Csi__V1__Topology__SegmentsEntry segment = CSI__V1__TOPOLOGY__SEGMENTS_ENTRY__INIT;
-	Csi__V1__Topology__SegmentsEntry *segments[] = {&segment};
-	Csi__V1__Topology topology = CSI__V1__TOPOLOGY__INIT;
-	Csi__V1__Topology *topologies[] = {&topology};
-	Csi__V1__Volume answer = CSI__V1__VOLUME__INIT;
-	Csi__V1__CreateVolumeResponse response = CSI__V1__CREATE_VOLUME_RESPONSE__INIT;
-
-	if (asprintf(&path, "%s/%s", volume->location.share, volume->record->path) < 0)
-		abort();
-	entry.key = (char *)ORDINAL_KEY_PATH;
-	entry.value = path;
-	segment.key = (char *)driver->topology_key;
-	segment.value = (char *)driver->node_id;
-	topology.segments = segments;
-	topology.n_segments = ARRAY_SIZE(segments);
-	answer.volume_id = (char *)volume->id;
-	answer.capacity_bytes = volume->record->capacity;
-	answer.volume_context = context;
-	answer.n_volume_context = ARRAY_SIZE(context);
-	answer.accessible_topology = topologies;
-	answer.n_accessible_topology = driver->backend->ops->node_local ? 1 : 0;
-	response.volume = &answer;
-	rpc_reply_set(reply, &response.base);
 }
 
 static int create_volume(
@@ -96,20 +76,25 @@ static int create_volume(
 {
 	struct driver *driver = context;
 	const Csi__V1__CreateVolumeRequest *request = (const void *)message;
+	Csi__V1__CreateVolumeResponse response = CSI__V1__CREATE_VOLUME_RESPONSE__INIT;
+	_cleanup_(volume_message_done) struct volume_message answer = {0};
 	_cleanup_(volume_done) struct volume volume = {0};
 	struct parameters parameters;
-	struct volume_request wanted = {.name = request->name, .parameters = &parameters};
+	struct volume_request wanted = {
+		.name = request->name,
+		.size = size_of(request->capacity_range),
+		.parameters = &parameters,
+		.cancelled = rpc_reply_cancelled(reply),
+	};
 
 	if (check_create(driver, request, err) < 0 ||
-		parameters_parse(request->parameters, request->n_parameters, &parameters, err) < 0)
+		parameters_parse(request->parameters, request->n_parameters, &parameters, err) <
+			0 ||
+		volumes_create(&driver->volumes, &wanted, &volume, err) < 0)
 		return -1;
-	if (request->capacity_range) {
-		wanted.required = request->capacity_range->required_bytes;
-		wanted.limit = request->capacity_range->limit_bytes;
-	}
-	if (volumes_create(&driver->volumes, &wanted, &volume, err) < 0)
-		return -1;
-	reply_volume(driver, &volume, reply);
+	volume_message_init(&answer, driver, &volume);
+	response.volume = &answer.volume;
+	rpc_reply_set(reply, &response.base);
 	return 0;
 }
 
@@ -127,7 +112,8 @@ static int delete_volume(
 
 	if (requests_check_text("volume_id", request->volume_id, REQUEST_TEXT_MAX, err) < 0 ||
 		requests_check_map("secrets", request->secrets, request->n_secrets, err) < 0 ||
-		volumes_delete(&driver->volumes, request->volume_id, err) < 0)
+		volumes_delete(
+			&driver->volumes, request->volume_id, rpc_reply_cancelled(reply), err) < 0)
 		return -1;
 	rpc_reply_set(reply, &response.base);
 	return 0;
@@ -136,6 +122,51 @@ static int delete_volume(
 static const char *delete_subject(const ProtobufCMessage *message)
 {
 	return ((const Csi__V1__DeleteVolumeRequest *)message)->volume_id;
+}
+
+/* The context that the volume was made with; other keys are those of callers on the way. */
+static int check_context(const struct volume *volume,
+	Csi__V1__ValidateVolumeCapabilitiesRequest__VolumeContextEntry *const *entries,
+	size_t count, struct error *err)
+{
+	_cleanup_free_ char *path = volume_message_path(volume);
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(entries[i]->key, ORDINAL_KEY_PATH) && strcmp(entries[i]->value, path))
+			return error_set(err, ERROR_INVALID, "volume_context: %s is %s",
+				ORDINAL_KEY_PATH, path);
+	return 0;
+}
+
+static int check_parameters(const struct driver *driver, const struct volume *volume,
+	const Csi__V1__ValidateVolumeCapabilitiesRequest *request, struct error *err)
+{
+	struct parameters parameters;
+	const char *what;
+
+	if (!request->n_parameters)
+		return 0;
+	if (parameters_parse(request->parameters, request->n_parameters, &parameters, err) < 0)
+		return -1;
+	what = volumes_difference(&driver->volumes, volume, &parameters);
+	if (what)
+		return error_set(err, ERROR_INVALID, "parameters: they say %s", what);
+	return 0;
+}
+
+/* Whether the volume is all that REQUEST says. */
+static int check_validated(const struct driver *driver, const struct volume *volume,
+	const Csi__V1__ValidateVolumeCapabilitiesRequest *request, struct error *err)
+{
+	if (requests_check_capabilities(
+		    request->volume_capabilities, request->n_volume_capabilities, err) < 0 ||
+		check_context(volume, request->volume_context, request->n_volume_context, err) <
+			0 ||
+		check_parameters(driver, volume, request, err) < 0)
+		return -1;
+	if (request->n_mutable_parameters)
+		return error_set(err, ERROR_INVALID, NO_MUTABLE_PARAMETERS);
+	return 0;
 }
 
 static int validate_volume_capabilities(
@@ -156,8 +187,12 @@ static int validate_volume_capabilities(
 		return error_set(err, ERROR_INVALID, "volume_capabilities is missing");
 	if (volumes_find(&driver->volumes, request->volume_id, &volume, err) < 0)
 		return -1;
-	if (requests_check_capabilities(
-		    request->volume_capabilities, request->n_volume_capabilities, &reason) == 0) {
+	if (check_validated(driver, &volume, request, &reason) == 0) {
+		/* All maps of protobuf-c have one layout. */
+		confirmed.volume_context = (void *)request->volume_context;
+		confirmed.n_volume_context = request->n_volume_context;
+		confirmed.parameters = (void *)request->parameters;
+		confirmed.n_parameters = request->n_parameters;
 		confirmed.volume_capabilities = request->volume_capabilities;
 		confirmed.n_volume_capabilities = request->n_volume_capabilities;
 		response.confirmed = &confirmed;
@@ -168,25 +203,192 @@ static int validate_volume_capabilities(
 	return 0;
 }
 
+/* One line of the answer to ListVolumes. */
+struct entry {
+	Csi__V1__ListVolumesResponse__Entry entry;
+	Csi__V1__ListVolumesResponse__VolumeStatus status;
+	Csi__V1__VolumeCondition condition;
+	struct volume_message volume;
+	struct error reason;
+};
+
+static void fill_entry(struct entry *entry, struct driver *driver, const struct volume *volume)
+{
+	csi__v1__list_volumes_response__entry__init(&entry->entry);
+	csi__v1__list_volumes_response__volume_status__init(&entry->status);
+	volume_message_init(&entry->volume, driver, volume);
+	volume_message_condition(driver, volume, &entry->condition, &entry->reason);
+	entry->status.volume_condition = &entry->condition;
+	entry->entry.volume = &entry->volume.volume;
+	entry->entry.status = &entry->status;
+}
+
+static void reply_page(
+	struct driver *driver, const struct volume_page *page, struct rpc_reply *reply)
+{
+	Csi__V1__ListVolumesResponse response = CSI__V1__LIST_VOLUMES_RESPONSE__INIT;
+	_cleanup_free_ struct entry *entries = calloc(page->count + 1, sizeof(*entries));
+	_cleanup_free_ Csi__V1__ListVolumesResponse__Entry **pointers =
+		calloc(page->count + 1, sizeof(*pointers));
+
+	if (!entries || !pointers)
+		abort();
+	for (size_t i = 0; i < page->count; i++) {
+		fill_entry(&entries[i], driver, &page->volumes[i]);
+		pointers[i] = &entries[i].entry;
+	}
+	response.entries = pointers;
+	response.n_entries = page->count;
+	response.next_token = (char *)page->next;
+	rpc_reply_set(reply, &response.base);
+	for (size_t i = 0; i < page->count; i++)
+		volume_message_done(&entries[i].volume);
+}
+
+static int list_volumes(
+	void *context, const ProtobufCMessage *message, struct rpc_reply *reply, struct error *err)
+{
+	struct driver *driver = context;
+	const Csi__V1__ListVolumesRequest *request = (const void *)message;
+	_cleanup_(volume_page_done) struct volume_page page = {0};
+	int max = request->max_entries;
+
+	if (max < 0)
+		return error_set(err, ERROR_INVALID, "max_entries is negative");
+	if (!max || max > LIST_MAX)
+		max = LIST_MAX;
+	if (volumes_list(&driver->volumes, request->starting_token, (size_t)max, &page, err) < 0)
+		return err->kind == ERROR_ABORTED ? error_prefix(err, "starting_token") : -1;
+	reply_page(driver, &page, reply);
+	return 0;
+}
+
+static int controller_get_volume(
+	void *context, const ProtobufCMessage *message, struct rpc_reply *reply, struct error *err)
+{
+	struct driver *driver = context;
+	const Csi__V1__ControllerGetVolumeRequest *request = (const void *)message;
+	Csi__V1__ControllerGetVolumeResponse__VolumeStatus status =
+		CSI__V1__CONTROLLER_GET_VOLUME_RESPONSE__VOLUME_STATUS__INIT;
+	Csi__V1__ControllerGetVolumeResponse response =
+		CSI__V1__CONTROLLER_GET_VOLUME_RESPONSE__INIT;
+	_cleanup_(volume_message_done) struct volume_message answer = {0};
+	_cleanup_(volume_done) struct volume volume = {0};
+	Csi__V1__VolumeCondition condition;
+	struct error reason;
+
+	if (requests_check_text("volume_id", request->volume_id, REQUEST_TEXT_MAX, err) < 0 ||
+		volumes_find(&driver->volumes, request->volume_id, &volume, err) < 0)
+		return -1;
+	volume_message_init(&answer, driver, &volume);
+	volume_message_condition(driver, &volume, &condition, &reason);
+	status.volume_condition = &condition;
+	response.volume = &answer.volume;
+	response.status = &status;
+	rpc_reply_set(reply, &response.base);
+	return 0;
+}
+
+/* Whether a volume as REQUEST describes it could be made here at all. */
+static bool could_be_here(const struct driver *driver, const Csi__V1__GetCapacityRequest *request)
+{
+	if (driver->backend->ops->node_local && request->accessible_topology &&
+		!is_here(driver, request->accessible_topology))
+		return false;
+	return !request->n_volume_capabilities ||
+	       requests_check_capabilities(
+		       request->volume_capabilities, request->n_volume_capabilities, NULL) == 0;
+}
+
+static int get_capacity(
+	void *context, const ProtobufCMessage *message, struct rpc_reply *reply, struct error *err)
+{
+	struct driver *driver = context;
+	const Csi__V1__GetCapacityRequest *request = (const void *)message;
+	Csi__V1__GetCapacityResponse response = CSI__V1__GET_CAPACITY_RESPONSE__INIT;
+	struct parameters parameters;
+
+	if (requests_check_map("parameters", request->parameters, request->n_parameters, err) < 0 ||
+		parameters_parse(request->parameters, request->n_parameters, &parameters, err) < 0)
+		return -1;
+	if (could_be_here(driver, request) && volumes_capacity(&driver->volumes, &parameters,
+						      &response.available_capacity, err) < 0)
+		return -1;
+	rpc_reply_set(reply, &response.base);
+	return 0;
+}
+
+static int check_expand(const Csi__V1__ControllerExpandVolumeRequest *request, struct error *err)
+{
+	unsigned long flags;
+
+	if (requests_check_text("volume_id", request->volume_id, REQUEST_TEXT_MAX, err) < 0 ||
+		requests_check_map("secrets", request->secrets, request->n_secrets, err) < 0)
+		return -1;
+	if (!request->capacity_range)
+		return error_set(err, ERROR_INVALID, "capacity_range is missing");
+	if (check_capacity(request->capacity_range, err) < 0)
+		return -1;
+	return request->volume_capability
+		       ? requests_check_capability(request->volume_capability, &flags, err)
+		       : 0;
+}
+
+static int controller_expand_volume(
+	void *context, const ProtobufCMessage *message, struct rpc_reply *reply, struct error *err)
+{
+	struct driver *driver = context;
+	const Csi__V1__ControllerExpandVolumeRequest *request = (const void *)message;
+	Csi__V1__ControllerExpandVolumeResponse response =
+		CSI__V1__CONTROLLER_EXPAND_VOLUME_RESPONSE__INIT;
+	struct volume_size size = size_of(request->capacity_range);
+
+	if (check_expand(request, err) < 0 ||
+		volumes_expand(&driver->volumes, request->volume_id, &size,
+			rpc_reply_cancelled(reply), &response.capacity_bytes, err) < 0)
+		return -1;
+	rpc_reply_set(reply, &response.base);
+	return 0;
+}
+
+static const char *expand_subject(const ProtobufCMessage *message)
+{
+	return ((const Csi__V1__ControllerExpandVolumeRequest *)message)->volume_id;
+}
+
+#define RPC(name) CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__##name
+
 static int controller_get_capabilities(
 	void *context, const ProtobufCMessage *request, struct rpc_reply *reply, struct error *err)
 {
-	Csi__V1__ControllerServiceCapability__RPC rpc =
-		CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__INIT;
-	Csi__V1__ControllerServiceCapability capability =
-		CSI__V1__CONTROLLER_SERVICE_CAPABILITY__INIT;
-	Csi__V1__ControllerServiceCapability *capabilities[] = {&capability};
+	static const Csi__V1__ControllerServiceCapability__RPC__Type types[] = {
+		RPC(CREATE_DELETE_VOLUME),
+		RPC(LIST_VOLUMES),
+		RPC(GET_CAPACITY),
+		RPC(EXPAND_VOLUME),
+		RPC(VOLUME_CONDITION),
+		RPC(GET_VOLUME),
+		RPC(SINGLE_NODE_MULTI_WRITER),
+	};
+	Csi__V1__ControllerServiceCapability__RPC rpcs[ARRAY_SIZE(types)];
+	Csi__V1__ControllerServiceCapability capabilities[ARRAY_SIZE(types)];
+	Csi__V1__ControllerServiceCapability *pointers[ARRAY_SIZE(types)];
 	Csi__V1__ControllerGetCapabilitiesResponse response =
 		CSI__V1__CONTROLLER_GET_CAPABILITIES_RESPONSE__INIT;
 
 	(void)context;
 	(void)request;
 	(void)err;
-	rpc.type = CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__CREATE_DELETE_VOLUME;
-	capability.type_case = CSI__V1__CONTROLLER_SERVICE_CAPABILITY__TYPE_RPC;
-	capability.rpc = &rpc;
-	response.capabilities = capabilities;
-	response.n_capabilities = ARRAY_SIZE(capabilities);
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		csi__v1__controller_service_capability__rpc__init(&rpcs[i]);
+		rpcs[i].type = types[i];
+		csi__v1__controller_service_capability__init(&capabilities[i]);
+		capabilities[i].type_case = CSI__V1__CONTROLLER_SERVICE_CAPABILITY__TYPE_RPC;
+		capabilities[i].rpc = &rpcs[i];
+		pointers[i] = &capabilities[i];
+	}
+	response.capabilities = pointers;
+	response.n_capabilities = ARRAY_SIZE(types);
 	rpc_reply_set(reply, &response.base);
 	return 0;
 }
@@ -199,6 +401,15 @@ const struct rpc_method controller_methods[] = {
 	{"/csi.v1.Controller/ValidateVolumeCapabilities",
 		&csi__v1__validate_volume_capabilities_request__descriptor,
 		validate_volume_capabilities, NULL},
+	{"/csi.v1.Controller/ListVolumes", &csi__v1__list_volumes_request__descriptor, list_volumes,
+		NULL},
+	{"/csi.v1.Controller/ControllerGetVolume",
+		&csi__v1__controller_get_volume_request__descriptor, controller_get_volume, NULL},
+	{"/csi.v1.Controller/GetCapacity", &csi__v1__get_capacity_request__descriptor, get_capacity,
+		NULL},
+	{"/csi.v1.Controller/ControllerExpandVolume",
+		&csi__v1__controller_expand_volume_request__descriptor, controller_expand_volume,
+		expand_subject},
 	{"/csi.v1.Controller/ControllerGetCapabilities",
 		&csi__v1__controller_get_capabilities_request__descriptor,
 		controller_get_capabilities, NULL},

@@ -11,7 +11,7 @@ void driver_start(
 	driver->backend = backend;
 	snprintf(driver->topology_key, sizeof(driver->topology_key), "topology.%s/node", name);
 	keylock_init(&driver->busy);
-	volumes_start(&driver->volumes, backend);
+	volumes_start(&driver->volumes, backend, driver->trash_rate);
 }
 
 void driver_stop(struct driver *driver)

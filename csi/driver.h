@@ -22,7 +22,8 @@ struct driver {
 	char topology_key[DRIVER_NAME_MAX + sizeof("topology./node")];
 	const struct backend *backend;
 	struct volumes volumes;
-	bool stats_walk;     /* --stats-walk; set before the start */
+	bool stats_walk;     /* --stats-walk; set before the start, as the next one */
+	int trash_rate;      /* --trash-rate: files a second; 0: as many as possible */
 	struct keylock busy; /* targets, volumes and walks of the Node calls under way */
 };
 

@@ -24,32 +24,41 @@ static int get_plugin_info(
 	return 0;
 }
 
+#define SERVICE(name) CSI__V1__PLUGIN_CAPABILITY__SERVICE__TYPE__##name
+
+static void fill_service(Csi__V1__PluginCapability *capability,
+	Csi__V1__PluginCapability__Service *service, Csi__V1__PluginCapability__Service__Type type)
+{
+	csi__v1__plugin_capability__init(capability);
+	csi__v1__plugin_capability__service__init(service);
+	service->type = type;
+	capability->type_case = CSI__V1__PLUGIN_CAPABILITY__TYPE_SERVICE;
+	capability->service = service;
+}
+
 static int get_plugin_capabilities(
 	void *context, const ProtobufCMessage *request, struct rpc_reply *reply, struct error *err)
 {
-	static const Csi__V1__PluginCapability__Service__Type types[] = {
-		CSI__V1__PLUGIN_CAPABILITY__SERVICE__TYPE__CONTROLLER_SERVICE,
-		CSI__V1__PLUGIN_CAPABILITY__SERVICE__TYPE__VOLUME_ACCESSIBILITY_CONSTRAINTS,
-	};
 	const struct driver *driver = context;
-	Csi__V1__PluginCapability__Service services[ARRAY_SIZE(types)];
-	Csi__V1__PluginCapability capabilities[ARRAY_SIZE(types)];
-	Csi__V1__PluginCapability *pointers[ARRAY_SIZE(types)];
+	Csi__V1__PluginCapability__VolumeExpansion expansion =
+		CSI__V1__PLUGIN_CAPABILITY__VOLUME_EXPANSION__INIT;
+	Csi__V1__PluginCapability__Service services[2];
+	Csi__V1__PluginCapability capabilities[3];
+	Csi__V1__PluginCapability *pointers[] = {
+		&capabilities[0], &capabilities[1], &capabilities[2]};
 	Csi__V1__GetPluginCapabilitiesResponse response =
 		CSI__V1__GET_PLUGIN_CAPABILITIES_RESPONSE__INIT;
 
 	(void)request;
 	(void)err;
-	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-		csi__v1__plugin_capability__service__init(&services[i]);
-		services[i].type = types[i];
-		csi__v1__plugin_capability__init(&capabilities[i]);
-		capabilities[i].type_case = CSI__V1__PLUGIN_CAPABILITY__TYPE_SERVICE;
-		capabilities[i].service = &services[i];
-		pointers[i] = &capabilities[i];
-	}
+	csi__v1__plugin_capability__init(&capabilities[0]);
+	expansion.type = CSI__V1__PLUGIN_CAPABILITY__VOLUME_EXPANSION__TYPE__ONLINE;
+	capabilities[0].type_case = CSI__V1__PLUGIN_CAPABILITY__TYPE_VOLUME_EXPANSION;
+	capabilities[0].volume_expansion = &expansion;
+	fill_service(&capabilities[1], &services[0], SERVICE(CONTROLLER_SERVICE));
+	fill_service(&capabilities[2], &services[1], SERVICE(VOLUME_ACCESSIBILITY_CONSTRAINTS));
 	response.capabilities = pointers;
-	response.n_capabilities = driver->backend->ops->node_local ? 2 : 1;
+	response.n_capabilities = driver->backend->ops->node_local ? 3 : 2;
 	rpc_reply_set(reply, &response.base);
 	return 0;
 }

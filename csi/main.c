@@ -30,6 +30,7 @@ static const char *registration_path;
 static const char *registration_dir = "/registration";
 static int socket_gid = -1;
 static bool stats_walk;
+static int trash_rate = 10000;
 static int log_format_choice = LOG_FORMAT_TEXT;
 static int log_level_choice = LOG_LEVEL_INFO;
 
@@ -58,6 +59,10 @@ static const struct flag flags[] = {
 	{"socket-gid", FLAG_INT, &socket_gid,
 		"Group that may use the CSI socket, besides root. Default: root's.", 0, 0x7fffffff,
 		NULL},
+	{"trash-rate", FLAG_INT, &trash_rate,
+		"How many files of deleted volumes are removed a second; 0: as many as possible. "
+		"Default 10000.",
+		0, 1000000, NULL},
 	{"stats-walk", FLAG_BOOL, &stats_walk,
 		"Report what each volume itself uses, by looking at every file of it, one volume at "
 		"a time. Default: what its file system says.",
@@ -196,6 +201,7 @@ int main(int argc, char **argv)
 	log_init((enum log_level)log_level_choice, (enum log_format)log_format_choice);
 	signals = block_signals();
 	driver.stats_walk = stats_walk;
+	driver.trash_rate = trash_rate;
 	driver_start(&driver, driver_name, node_id, &backend);
 	code = serve(&driver, &signals);
 	driver_stop(&driver);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "parameters.h"
 
+#include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "beneath.h"
 #include "cleanup.h"
+#include "map_entry.h"
 #include "names.h"
 #include "path_pattern.h"
 
@@ -17,11 +19,20 @@
 #define MODE_MAX     07777
 #define ID_MAX       0xfffffffeul /* the last one means "unchanged" to chown */
 
+/* While they are parsed: what two parameters may say. */
+struct parsing {
+	struct parameters parameters;
+	int on_delete;         /* -1: nothing */
+	int archive_on_delete; /* nfs-subdir-external-provisioner's way to say it; -1: nothing */
+};
+
 typedef int parse_fn(const char *value, void *field, struct error *err);
 
 static int parse_text(const char *value, void *field, struct error *err)
 {
-	(void)err;
+	for (const char *at = value; *at; at++)
+		if (iscntrl((unsigned char)*at))
+			return error_set(err, ERROR_INVALID, "it holds a control character");
 	*(const char **)field = *value ? value : NULL;
 	return 0;
 }
@@ -80,16 +91,111 @@ static int parse_id(const char *value, void *field, struct error *err)
 	return 0;
 }
 
+/* Which of COUNT words VALUE is. */
+static int parse_word(
+	const char *value, const char *const *words, int count, int *ret, struct error *err)
+{
+	char list[128] = "";
+
+	for (int i = 0; i < count; i++) {
+		if (!strcmp(words[i], value)) {
+			*ret = i;
+			return 0;
+		}
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
+			words[i]);
+	}
+	return error_set(err, ERROR_INVALID, "\"%s\" is not one of %s", value, list);
+}
+
 static int parse_on_delete(const char *value, void *field, struct error *err)
 {
-	(void)field;
-	if (strcmp(value, "delete"))
-		return error_set(
-			err, ERROR_INVALID, "\"%s\" is not understood: write delete", value);
+	static const char *const words[] = {
+		[ON_DELETE_DELETE] = "delete",
+		[ON_DELETE_ARCHIVE] = "archive",
+		[ON_DELETE_RETAIN] = "retain",
+	};
+
+	return parse_word(value, words, ARRAY_SIZE(words), field, err);
+}
+
+static int parse_truth(const char *value, int *ret, struct error *err)
+{
+	static const char *const words[] = {"false", "true"};
+
+	return parse_word(value, words, ARRAY_SIZE(words), ret, err);
+}
+
+static int parse_archive_on_delete(const char *value, void *field, struct error *err)
+{
+	return parse_truth(value, field, err);
+}
+
+static int parse_bool(const char *value, void *field, struct error *err)
+{
+	int truth;
+
+	if (parse_truth(value, &truth, err) < 0)
+		return -1;
+	*(bool *)field = truth;
 	return 0;
 }
 
-#define FIELD(name) offsetof(struct parameters, name)
+static int parse_reuse(const char *value, void *field, struct error *err)
+{
+	static const char *const words[] = {"never", "ordinal"};
+	int word;
+
+	if (parse_word(value, words, ARRAY_SIZE(words), &word, err) < 0)
+		return -1;
+	*(bool *)field = word;
+	return 0;
+}
+
+/* Seconds in the unit that TEXT begins with; 0 for none. */
+static int64_t seconds_of(char unit)
+{
+	switch (unit) {
+	case 's':
+		return 1;
+	case 'm':
+		return 60;
+	case 'h':
+		return 3600;
+	case 'd':
+		return 86400;
+	case 'w':
+		return 7 * 86400;
+	default:
+		return 0;
+	}
+}
+
+/* As Go writes durations, "36h" or "1h30m", and with days and weeks: "30d". */
+static int parse_duration(const char *value, void *field, struct error *err)
+{
+	int64_t total = 0;
+	const char *at = value;
+
+	do {
+		char *end;
+		int64_t number, unit;
+
+		errno = 0;
+		number = strtoll(at, &end, 10);
+		unit = seconds_of(*end);
+		if (!isdigit((unsigned char)*at) || errno || !unit ||
+			__builtin_mul_overflow(number, unit, &number) ||
+			__builtin_add_overflow(total, number, &total))
+			return error_set(err, ERROR_INVALID,
+				"\"%s\" is not a duration such as 12h, 30d or 1h30m", value);
+		at = end + 1;
+	} while (*at);
+	*(int64_t *)field = total;
+	return 0;
+}
+
+#define FIELD(name) offsetof(struct parsing, parameters.name)
 
 /* First the ones that a StorageClass may hold, which errors list; then the provisioner's. */
 static const struct {
@@ -99,7 +205,11 @@ static const struct {
 } known[] = {
 	{"path", FIELD(path), parse_path},
 	{"pathPattern", FIELD(path_pattern), parse_text},
-	{"onDelete", 0, parse_on_delete},
+	{"onDelete", offsetof(struct parsing, on_delete), parse_on_delete},
+	{"archiveOnDelete", offsetof(struct parsing, archive_on_delete), parse_archive_on_delete},
+	{"archiveTTL", FIELD(archive_ttl), parse_duration},
+	{"reuse", FIELD(reuse), parse_reuse},
+	{"reuseAcrossNamespaces", FIELD(reuse_across_namespaces), parse_bool},
 	{"mode", FIELD(mode), parse_mode},
 	{"mountPermissions", FIELD(mode), parse_mount_permissions},
 	{"uid", FIELD(uid), parse_id},
@@ -107,6 +217,7 @@ static const struct {
 	{CSI_KEY_PVC_NAME, FIELD(claim), parse_text},
 	{CSI_KEY_PVC_NAMESPACE, FIELD(namespace), parse_text},
 	{CSI_KEY_PV_NAME, FIELD(pv), parse_text},
+	{ORDINAL_KEY_NAMESPACE_UID, FIELD(namespace_uid), parse_text},
 	{ORDINAL_KEY_STATEFULSET, FIELD(statefulset), parse_text},
 	{ORDINAL_KEY_STATEFULSET_UID, FIELD(statefulset_uid), parse_text},
 	{ORDINAL_KEY_TEMPLATE, FIELD(template), parse_text},
@@ -124,28 +235,35 @@ static int refuse_unknown(const char *key, struct error *err)
 		"unknown parameter \"%s\" in the StorageClass; known are %s", key, list);
 }
 
-static int parse_one(
-	const char *key, const char *value, struct parameters *parameters, struct error *err)
+static int parse_one(const char *key, const char *value, struct parsing *parsing, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		if (strcmp(known[i].name, key))
 			continue;
-		if (known[i].parse(value, (char *)parameters + known[i].field, err) < 0)
+		if (known[i].parse(value, (char *)parsing + known[i].field, err) < 0)
 			return error_prefix(err, "parameter %s", key);
 		return 0;
 	}
 	return refuse_unknown(key, err);
 }
 
-int parameters_parse(Csi__V1__CreateVolumeRequest__ParametersEntry *const *entries, size_t count,
-	struct parameters *ret, struct error *err)
+int parameters_parse(const void *entries, size_t count, struct parameters *ret, struct error *err)
 {
-	struct parameters parsed = {.mode = MODE_DEFAULT, .uid = (uid_t)-1, .gid = (gid_t)-1};
+	const struct map_entry *const *entry = entries;
+	struct parsing parsing = {
+		.parameters = {.mode = MODE_DEFAULT, .uid = (uid_t)-1, .gid = (gid_t)-1},
+		.on_delete = -1,
+		.archive_on_delete = -1,
+	};
 
 	for (size_t i = 0; i < count; i++)
-		if (parse_one(entries[i]->key, entries[i]->value, &parsed, err) < 0)
+		if (parse_one(entry[i]->key, entry[i]->value, &parsing, err) < 0)
 			return -1;
-	*ret = parsed;
+	if (parsing.on_delete >= 0)
+		parsing.parameters.on_delete = (enum on_delete)parsing.on_delete;
+	else if (parsing.archive_on_delete > 0)
+		parsing.parameters.on_delete = ON_DELETE_ARCHIVE;
+	*ret = parsing.parameters;
 	return 0;
 }
 

@@ -6,10 +6,11 @@
 #ifndef ORDINAL_PARAMETERS_H
 #define ORDINAL_PARAMETERS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
-#include "csi.pb-c.h"
 #include "error.h"
+#include "record.h"
 #include "volume_id.h"
 
 /* Strings are borrowed from the request, and NULL where it does not say. */
@@ -19,9 +20,14 @@ struct parameters {
 	mode_t mode;              /* of the volume's directory */
 	uid_t uid;                /* its owner; (uid_t)-1: as created */
 	gid_t gid;
+	enum on_delete on_delete;
+	int64_t archive_ttl; /* seconds; 0: for ever */
+	bool reuse;          /* take up what the predecessor in the same place of the set left */
+	bool reuse_across_namespaces;
 
 	const char *claim;
 	const char *namespace;
+	const char *namespace_uid;
 	const char *pv;
 	const char *statefulset;
 	const char *statefulset_uid;
@@ -29,9 +35,9 @@ struct parameters {
 	const char *ordinal;
 };
 
-/* Read COUNT entries. ERROR_INVALID names the parameter that is wrong and what is understood. */
-int parameters_parse(Csi__V1__CreateVolumeRequest__ParametersEntry *const *entries, size_t count,
-	struct parameters *ret, struct error *err);
+/* Read COUNT entries: an array of pointers to map entries, as protobuf-c has them. ERROR_INVALID
+ * names the parameter that is wrong and what is understood. */
+int parameters_parse(const void *entries, size_t count, struct parameters *ret, struct error *err);
 
 /* The path below the base where PARAMETERS want the volume whose name has the hash HASH: the class'
  * pathPattern, or the default for its kind of claim. ERROR_INVALID for a pattern that does not fit.

@@ -1,143 +1,425 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reclaim.h"
 
-#include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "log.h"
-#include "remove_tree.h"
+#include "beneath.h"
 
-/* How long something that cannot be removed is left alone. */
-#define RETRY_SECONDS 60
+/* How often the directories above an archive, or a volume, are made again because another thread
+ * pruned them. */
+#define MOVE_ATTEMPTS 64
 
-static bool is_trash_of(const struct catalog *catalog, const char *name)
+static bool exists(int dir, const char *path)
 {
-	struct volume_hash hash = {0};
+	_cleanup_close_ int fd = -1;
 
-	if (*name == '.' || strlen(name) != VOLUME_HASH_LENGTH)
-		return false;
-	memcpy(hash.text, name, VOLUME_HASH_LENGTH);
-	/* With a record its deletion is not complete: DeleteVolume will be called again. */
-	return !catalog_has_record(catalog, &hash);
+	return beneath_open_dir(dir, path, O_PATH, &fd, NULL) == 0;
 }
 
-static bool may_go_on(void *context)
+static bool same_hash(const struct volume_hash *a, const struct volume_hash *b)
 {
-	const struct reclaim *reclaim = context;
-
-	return !atomic_load(&reclaim->stop);
+	return !strcmp(a->text, b->text);
 }
 
-/* Remove what is in the trash of BASE; whether nothing is left that should be tried again. */
-static bool empty_trash(struct reclaim *reclaim, const struct base *base)
+static struct volume_hash predecessor_of(const struct record *record)
 {
-	int trash = catalog_trash(base->catalog);
-	int copy = trash < 0 ? -1 : openat(trash, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	const struct beneath_watch watch = {may_go_on, reclaim};
-	struct dirent *entry;
-	struct error err;
-	bool clean = true;
+	struct volume_hash hash;
 
-	while (dir && (entry = readdir(dir)) && !atomic_load(&reclaim->stop)) {
-		if (!is_trash_of(base->catalog, entry->d_name))
-			continue;
-		if (remove_tree(trash, entry->d_name, &watch, &err) == 0) {
-			log_debug("%s/.ordinal/trash/%s: removed", base->location.share,
-				entry->d_name);
-			continue;
-		}
-		clean = false;
-		if (err.errnum != ECANCELED)
-			log_warn("%s/.ordinal/trash: %s; will be tried again in %d s",
-				base->location.share, err.text, RETRY_SECONDS);
-	}
-	if (dir)
-		closedir(dir);
-	return clean;
+	snprintf(hash.text, sizeof(hash.text), "%s", record->predecessor);
+	return hash;
 }
 
-static bool empty_all(struct reclaim *reclaim)
+static bool owns_path(struct base *base, const struct volume_hash *hash, const char *path)
 {
-	bool clean = true;
+	struct volume_hash owner;
 
-	for (struct base *base = NULL; (base = bases_next(reclaim->bases, base));)
-		clean = empty_trash(reclaim, base) && clean;
-	return clean;
+	return inventory_owner(&base->inventory, path, &owner) && same_hash(&owner, hash);
 }
 
-/* Wait for work, or for the time to try again what could not be removed. Under the mutex. */
-static void wait_for_work(struct reclaim *reclaim, bool clean)
+/* Rename FROM below FROM_DIR to TO below TO_DIR, whose parents are made. One try. */
+static int try_to_move(
+	int from_dir, const char *from, int to_dir, const char *to, struct error *err)
 {
-	struct timespec retry;
+	_cleanup_free_ char *parent = strdup(to);
+	_cleanup_close_ int fd = -1;
+	char *slash;
+	bool created;
 
-	clock_gettime(CLOCK_MONOTONIC, &retry);
-	retry.tv_sec += RETRY_SECONDS;
-	while (!reclaim->work && !atomic_load(&reclaim->stop))
-		if (clean)
-			pthread_cond_wait(&reclaim->changed, &reclaim->mutex);
-		else if (pthread_cond_timedwait(&reclaim->changed, &reclaim->mutex, &retry))
-			return;
-}
-
-static void *run(void *argument)
-{
-	struct reclaim *reclaim = argument;
-	bool clean = true;
-
-	pthread_mutex_lock(&reclaim->mutex);
-	while (wait_for_work(reclaim, clean), !atomic_load(&reclaim->stop)) {
-		reclaim->work = false;
-		reclaim->busy = true;
-		pthread_mutex_unlock(&reclaim->mutex);
-		clean = empty_all(reclaim);
-		pthread_mutex_lock(&reclaim->mutex);
-		reclaim->busy = false;
-		pthread_cond_broadcast(&reclaim->changed);
-	}
-	pthread_mutex_unlock(&reclaim->mutex);
-	return NULL;
-}
-
-void reclaim_start(struct reclaim *reclaim, struct bases *bases)
-{
-	pthread_condattr_t monotonic;
-
-	*reclaim = (struct reclaim){.bases = bases, .work = true};
-	pthread_mutex_init(&reclaim->mutex, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&reclaim->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-	if (pthread_create(&reclaim->thread, NULL, run, reclaim))
+	if (!parent)
 		abort();
+	slash = strrchr(parent, '/');
+	if (!slash)
+		return beneath_rename(from_dir, from, to_dir, to, err);
+	*slash = '\0';
+	if (beneath_make_dir(to_dir, parent, &fd, &created, err) < 0 ||
+		(created && beneath_sync_parent(to_dir, parent, err) < 0))
+		return -1;
+	return beneath_rename(from_dir, from, fd, slash + 1, err);
 }
 
-void reclaim_stop(struct reclaim *reclaim)
+/* The same, however often the parents vanish. ENOENT: there is no FROM. */
+static int move(int from_dir, const char *from, int to_dir, const char *to, struct error *err)
 {
-	pthread_mutex_lock(&reclaim->mutex);
-	atomic_store(&reclaim->stop, true);
-	pthread_cond_broadcast(&reclaim->changed);
-	pthread_mutex_unlock(&reclaim->mutex);
-	pthread_join(reclaim->thread, NULL);
-	pthread_cond_destroy(&reclaim->changed);
-	pthread_mutex_destroy(&reclaim->mutex);
+	int attempts = 0;
+
+	while (try_to_move(from_dir, from, to_dir, to, err) < 0)
+		if (err->errnum != ENOENT || !exists(from_dir, from) || ++attempts == MOVE_ATTEMPTS)
+			return -1;
+	return 0;
 }
 
-void reclaim_wake(struct reclaim *reclaim)
+/* The volume is gone from its path. */
+static void leave_path(
+	struct base *base, const struct volume_hash *hash, const struct record *record)
 {
-	pthread_mutex_lock(&reclaim->mutex);
-	reclaim->work = true;
-	pthread_cond_broadcast(&reclaim->changed);
-	pthread_mutex_unlock(&reclaim->mutex);
+	inventory_release(&base->inventory, record->path, hash);
+	beneath_prune_parents(base->fd, record->path);
 }
 
-void reclaim_wait(struct reclaim *reclaim)
+/* The rename into the trash is what decides: it needs no room on a full disk, and a record whose
+ * data lie there is finished by whoever reads it next. */
+static int discard(struct base *base, const struct volume_hash *hash, const struct record *record,
+	struct error *err)
 {
-	pthread_mutex_lock(&reclaim->mutex);
-	while (reclaim->work || reclaim->busy)
-		pthread_cond_wait(&reclaim->changed, &reclaim->mutex);
-	pthread_mutex_unlock(&reclaim->mutex);
+	if (!catalog_in_trash(base->catalog, hash) &&
+		beneath_rename(base->fd, record->path, catalog_trash(base->catalog), hash->text,
+			err) < 0 &&
+		err->errnum != ENOENT)
+		return -1;
+	if (catalog_remove(base->catalog, hash, err) < 0)
+		return -1;
+	leave_path(base, hash, record);
+	return 0;
+}
+
+/* Move the data of an archived volume, unless that has been done. */
+static int move_to_archive(struct base *base, const struct volume_hash *hash,
+	const struct record *record, struct error *err)
+{
+	struct inventory *inventory = &base->inventory;
+	int archive = catalog_archive(base->catalog);
+
+	if (!owns_path(base, hash, record->path))
+		return 0;
+	inventory_add_archive(inventory, record->archive, hash);
+	if (move(base->fd, record->path, archive, record->archive, err) < 0 &&
+		err->errnum != ENOENT)
+		return -1;
+	if (exists(archive, record->archive)) {
+		inventory_add_retired(inventory, hash, record);
+	} else {
+		/* Somebody has removed the directory by hand. */
+		if (catalog_remove(base->catalog, hash, err) < 0)
+			return -1;
+		inventory_remove_archive(inventory, record->archive);
+	}
+	inventory_finished(inventory, hash);
+	leave_path(base, hash, record);
+	return 0;
+}
+
+static int archive(
+	struct base *base, const struct volume_hash *hash, struct record *record, struct error *err)
+{
+	struct inventory *inventory = &base->inventory;
+
+	record->state = RECORD_ARCHIVED;
+	record->retired = inventory_now(inventory);
+	record->archive =
+		inventory_archive_path(inventory, record->path, record->retired, record->pv, hash);
+	inventory_add_unfinished(inventory, hash);
+	if (catalog_write(base->catalog, hash, record, err) < 0)
+		return -1;
+	return move_to_archive(base, hash, record, err);
+}
+
+static int retain(
+	struct base *base, const struct volume_hash *hash, struct record *record, struct error *err)
+{
+	if (!exists(base->fd, record->path))
+		return discard(base, hash, record, err);
+	record->state = RECORD_RETAINED;
+	record->retired = inventory_now(&base->inventory);
+	if (catalog_write(base->catalog, hash, record, err) < 0)
+		return -1;
+	inventory_add_retired(&base->inventory, hash, record);
+	return 0;
+}
+
+int reclaim_volume(
+	struct base *base, const struct volume_hash *hash, struct record *record, struct error *err)
+{
+	if (record->state == RECORD_ARCHIVED)
+		return move_to_archive(base, hash, record, err);
+	if (record->state != RECORD_READY)
+		return 0;
+	switch (catalog_in_trash(base->catalog, hash) ? ON_DELETE_DELETE : record->on_delete) {
+	case ON_DELETE_ARCHIVE:
+		return archive(base, hash, record, err);
+	case ON_DELETE_RETAIN:
+		return retain(base, hash, record, err);
+	default:
+		return discard(base, hash, record, err);
+	}
+}
+
+int reclaim_finish(struct base *base, const struct volume_hash *hash, struct error *err)
+{
+	_cleanup_(record_freep) struct record *record = NULL;
+
+	if (catalog_read(base->catalog, hash, &record, err) < 0) {
+		if (err->kind != ERROR_NOT_FOUND)
+			return -1;
+	} else if (record->state == RECORD_ARCHIVED) {
+		return move_to_archive(base, hash, record, err);
+	}
+	/* The record was never written: the volume is still there, or is deleted by now. */
+	inventory_finished(&base->inventory, hash);
+	return 0;
+}
+
+static int expire(struct base *base, const struct volume_hash *hash, struct error *err)
+{
+	_cleanup_(record_freep) struct record *record = NULL;
+	int archive_dir = catalog_archive(base->catalog);
+
+	if (catalog_read(base->catalog, hash, &record, err) < 0)
+		return -1;
+	if (beneath_rename(archive_dir, record->archive, catalog_trash(base->catalog), hash->text,
+		    err) < 0 &&
+		err->errnum != ENOENT)
+		return -1;
+	if (catalog_remove(base->catalog, hash, err) < 0)
+		return -1;
+	inventory_remove_retired(&base->inventory, hash);
+	inventory_remove_archive(&base->inventory, record->archive);
+	beneath_prune_parents(archive_dir, record->archive);
+	return 0;
+}
+
+int reclaim_expire(struct base *base, int64_t *ret_next, struct error *err)
+{
+	int64_t now = inventory_now(&base->inventory), when = INT64_MAX;
+	struct volume_hash hash;
+	int result = 0;
+
+	*ret_next = INT64_MAX;
+	while (result == 0 && inventory_first_to_expire(&base->inventory, &hash, &when)) {
+		if (when > now) {
+			*ret_next = when;
+			break;
+		}
+		pthread_mutex_lock(&base->takeover);
+		/* Somebody may have taken it up meanwhile. */
+		if (inventory_is_retired(&base->inventory, &hash))
+			result = expire(base, &hash, err);
+		pthread_mutex_unlock(&base->takeover);
+	}
+	return result;
+}
+
+/* Whether the data of the retired volume are still where its record says. */
+static bool has_data(const struct base *base, const struct record *record)
+{
+	if (record->state == RECORD_ARCHIVED)
+		return exists(catalog_archive(base->catalog), record->archive);
+	return exists(base->fd, record->path);
+}
+
+/* Data that an administrator has removed leave nothing to keep a record for. */
+static int forget_removed(struct base *base, const struct volume_hash *hash,
+	const struct record *record, struct error *err)
+{
+	if (catalog_remove(base->catalog, hash, err) < 0)
+		return -1;
+	inventory_remove_retired(&base->inventory, hash);
+	if (record->state == RECORD_ARCHIVED)
+		inventory_remove_archive(&base->inventory, record->archive);
+	else
+		inventory_release(&base->inventory, record->path, hash);
+	return 0;
+}
+
+static int claim(struct base *base, const struct volume_hash *hash, struct record *record,
+	const struct volume_hash *from, const struct record *predecessor, struct error *err)
+{
+	if (predecessor->capacity > record->capacity)
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"the data that are to be taken up (of %s) are those of a volume of %lld "
+			"bytes, and only %lld are asked for: ask for as many",
+			predecessor->pv ? predecessor->pv : predecessor->name,
+			(long long)predecessor->capacity, (long long)record->capacity);
+	inventory_remove_retired(&base->inventory, from);
+	record->predecessor = strdup(from->text);
+	if (predecessor->state == RECORD_RETAINED) {
+		free(record->path);
+		record->path = strdup(predecessor->path);
+		inventory_hand_over(&base->inventory, predecessor->path, hash);
+	}
+	if (!record->predecessor || !record->path)
+		abort();
+	return 0;
+}
+
+static int claim_newest(struct base *base, const struct volume_hash *hash, struct record *record,
+	bool any_namespace, struct error *err)
+{
+	struct volume_hash from;
+
+	while (inventory_newest(&base->inventory, record, any_namespace, &from)) {
+		_cleanup_(record_freep) struct record *predecessor = NULL;
+
+		if (catalog_read(base->catalog, &from, &predecessor, err) < 0)
+			return error_prefix(err, "look for data to take up");
+		if (has_data(base, predecessor))
+			return claim(base, hash, record, &from, predecessor, err);
+		if (forget_removed(base, &from, predecessor, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int reclaim_claim(struct base *base, const struct volume_hash *hash, struct record *record,
+	bool any_namespace, struct error *err)
+{
+	int result;
+
+	pthread_mutex_lock(&base->takeover);
+	result = claim_newest(base, hash, record, any_namespace, err);
+	pthread_mutex_unlock(&base->takeover);
+	return result;
+}
+
+static int read_predecessor(struct base *base, const struct record *record,
+	struct volume_hash *ret_hash, struct record **ret_predecessor, struct error *err)
+{
+	*ret_hash = predecessor_of(record);
+	if (catalog_read(base->catalog, ret_hash, ret_predecessor, err) < 0)
+		return error_prefix(err, "the volume whose data are taken up");
+	return 0;
+}
+
+int reclaim_take_up(
+	struct base *base, const struct record *record, bool *ret_occupied, struct error *err)
+{
+	_cleanup_(record_freep) struct record *predecessor = NULL;
+	struct volume_hash from;
+
+	*ret_occupied = false;
+	if (read_predecessor(base, record, &from, &predecessor, err) < 0)
+		return -1;
+	if (predecessor->state != RECORD_ARCHIVED ||
+		move(catalog_archive(base->catalog), predecessor->archive, base->fd, record->path,
+			err) == 0)
+		return 0;
+	if (err->errnum == ENOTEMPTY || err->errnum == EEXIST || err->errnum == ENOTDIR) {
+		*ret_occupied = true;
+		return 0;
+	}
+	/* An earlier call moved them. */
+	return err->errnum == ENOENT && exists(base->fd, record->path) ? 0 : -1;
+}
+
+void reclaim_taken_up(struct base *base, const struct record *record)
+{
+	_cleanup_(record_freep) struct record *predecessor = NULL;
+	struct volume_hash from;
+
+	/* What fails here is done when the catalog is read again: the data are gone from there. */
+	if (read_predecessor(base, record, &from, &predecessor, NULL) < 0 ||
+		catalog_remove(base->catalog, &from, NULL) < 0 ||
+		predecessor->state != RECORD_ARCHIVED)
+		return;
+	inventory_remove_archive(&base->inventory, predecessor->archive);
+	beneath_prune_parents(catalog_archive(base->catalog), predecessor->archive);
+}
+
+static int return_data(struct base *base, const struct volume_hash *hash,
+	const struct record *record, const struct record *predecessor, struct error *err)
+{
+	int archive_dir = catalog_archive(base->catalog);
+
+	if (predecessor->state == RECORD_RETAINED)
+		return 0;
+	if (owns_path(base, hash, record->path) && !exists(archive_dir, predecessor->archive) &&
+		move(base->fd, record->path, archive_dir, predecessor->archive, err) < 0)
+		return -1;
+	leave_path(base, hash, record);
+	return 0;
+}
+
+int reclaim_put_back(struct base *base, const struct volume_hash *hash, const struct record *record,
+	struct error *err)
+{
+	_cleanup_(record_freep) struct record *predecessor = NULL;
+	struct volume_hash from;
+
+	if (read_predecessor(base, record, &from, &predecessor, err) < 0 ||
+		return_data(base, hash, record, predecessor, err) < 0 ||
+		catalog_remove(base->catalog, hash, err) < 0)
+		return -1;
+	if (predecessor->state == RECORD_RETAINED)
+		inventory_hand_over(&base->inventory, record->path, &from);
+	inventory_add_retired(&base->inventory, &from, predecessor);
+	return 0;
+}
+
+/* Under the takeover mutex. */
+static int set_aside(struct base *base, const struct volume_hash *hash, const struct record *record,
+	struct error *err)
+{
+	struct inventory *inventory = &base->inventory;
+	_cleanup_free_ char *name = NULL;
+	struct volume_hash other;
+
+	if (!inventory_is_retired(inventory, hash))
+		return error_set(err, ERROR_ABORTED,
+			"the data of an earlier volume of this name are on their way: try again");
+	if (asprintf(&name, "%s\n%lld", record->name, (long long)record->retired) < 0)
+		abort();
+	volume_id_hash(name, &other);
+	if (catalog_rename(base->catalog, hash, &other, err) < 0)
+		return -1;
+	inventory_remove_retired(inventory, hash);
+	inventory_add_retired(inventory, &other, record);
+	if (record->state == RECORD_RETAINED)
+		inventory_hand_over(inventory, record->path, &other);
+	else
+		inventory_add_archive(inventory, record->archive, &other);
+	return 0;
+}
+
+int reclaim_set_aside(struct base *base, const struct volume_hash *hash,
+	const struct record *record, struct error *err)
+{
+	int result;
+
+	pthread_mutex_lock(&base->takeover);
+	result = set_aside(base, hash, record, err);
+	pthread_mutex_unlock(&base->takeover);
+	return result;
+}
+
+/* Under the takeover mutex. */
+static bool free_removed(struct base *base, const char *path)
+{
+	_cleanup_(record_freep) struct record *record = NULL;
+	struct volume_hash owner;
+
+	return inventory_owner(&base->inventory, path, &owner) &&
+	       inventory_is_retired(&base->inventory, &owner) &&
+	       catalog_read(base->catalog, &owner, &record, NULL) == 0 && !has_data(base, record) &&
+	       forget_removed(base, &owner, record, NULL) == 0;
+}
+
+bool reclaim_free_removed(struct base *base, const char *path)
+{
+	bool freed;
+
+	pthread_mutex_lock(&base->takeover);
+	freed = free_removed(base, path);
+	pthread_mutex_unlock(&base->takeover);
+	return freed;
 }

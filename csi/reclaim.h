@@ -1,37 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What happens to the data of deleted volumes: a thread of its own empties the trash of every open
- * base. What cannot be removed is tried again later, for ever.
+ * What becomes of the data of a deleted volume, and how a later volume takes them up: trash,
+ * archive, retain, and back. Each step can be repeated after a crash at any instruction. For the
+ * writer of BASE's catalog; any thread may call, and calls about one volume follow each other.
  */
 #ifndef ORDINAL_RECLAIM_H
 #define ORDINAL_RECLAIM_H
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-
 #include "bases.h"
 
-struct reclaim {
-	struct bases *bases;
-	pthread_t thread;
-	atomic_bool stop;
-	pthread_mutex_t mutex; /* guards the rest */
-	pthread_cond_t changed;
-	bool work; /* somebody put something into a trash since it was last looked at */
-	bool busy;
-};
+/* Delete the volume of RECORD, which is complete, as its onDelete says; or go on where an earlier
+ * call failed. The data of one that is deleted lie in the trash on return, however many they are.
+ */
+int reclaim_volume(struct base *base, const struct volume_hash *hash, struct record *record,
+	struct error *err);
 
-/* Start the thread; it looks at all trashes at once. BASES outlives it. */
-void reclaim_start(struct reclaim *reclaim, struct bases *bases);
+/* Go on with the archiving of a volume that a crash or an error interrupted, if it still waits. */
+int reclaim_finish(struct base *base, const struct volume_hash *hash, struct error *err);
 
-/* End the thread, in the middle of a tree if need be: the next process goes on there. */
-void reclaim_stop(struct reclaim *reclaim);
+/* Move the archives whose time has come to the trash. *RET_NEXT is when the next one's comes, in
+ * microseconds since 1970, INT64_MAX for never. */
+int reclaim_expire(struct base *base, int64_t *ret_next, struct error *err);
 
-/* There is something in a trash. */
-void reclaim_wake(struct reclaim *reclaim);
+/* Find the newest data that were left at RECORD's place in its set, and claim them for its volume:
+ * RECORD->predecessor is set, and RECORD->path where the data stay where they are. Without any,
+ * RECORD is unchanged. ERROR_FAILED_PRECONDITION when they are larger than the volume. */
+int reclaim_claim(struct base *base, const struct volume_hash *hash, struct record *record,
+	bool any_namespace, struct error *err);
 
-/* Wait until all that was in a trash has been tried once. */
-void reclaim_wait(struct reclaim *reclaim);
+/* Move the claimed data to RECORD->path. *RET_OCCUPIED, and nothing done, when somebody else's lie
+ * there. */
+int reclaim_take_up(
+	struct base *base, const struct record *record, bool *ret_occupied, struct error *err);
+
+/* The volume is ready: forget its predecessor. */
+void reclaim_taken_up(struct base *base, const struct record *record);
+
+/* The volume will not be made: undo reclaim_claim() and reclaim_take_up(). */
+int reclaim_put_back(struct base *base, const struct volume_hash *hash, const struct record *record,
+	struct error *err);
+
+/* Free the hash of a deleted volume, whose data stay, for a new volume of the same name.
+ * ERROR_ABORTED while its data are on their way. */
+int reclaim_set_aside(struct base *base, const struct volume_hash *hash,
+	const struct record *record, struct error *err);
+
+/* Whether PATH is kept only for retained data that an administrator has removed; gives it back. */
+bool reclaim_free_removed(struct base *base, const char *path);
 
 #endif

@@ -7,7 +7,19 @@
 #define VERSION 1
 #define DEPTH   4
 
-static const char *const state_names[] = {[RECORD_CREATING] = "creating", [RECORD_READY] = "ready"};
+static const char *const state_names[] = {
+	[RECORD_CREATING] = "creating",
+	[RECORD_READY] = "ready",
+	[RECORD_RETAINED] = "retained",
+	[RECORD_ARCHIVED] = "archived",
+	[RECORD_BASE] = "base",
+};
+
+static const char *const on_delete_names[] = {
+	[ON_DELETE_DELETE] = "delete",
+	[ON_DELETE_ARCHIVE] = "archive",
+	[ON_DELETE_RETAIN] = "retain",
+};
 
 static const struct {
 	const char *key;
@@ -17,7 +29,10 @@ static const struct {
 	{"name", offsetof(struct record, name), true},
 	{"place", offsetof(struct record, place), true},
 	{"path", offsetof(struct record, path), true},
+	{"archive", offsetof(struct record, archive), false},
+	{"predecessor", offsetof(struct record, predecessor), false},
 	{"namespace", offsetof(struct record, namespace), false},
+	{"namespaceUid", offsetof(struct record, namespace_uid), false},
 	{"claim", offsetof(struct record, claim), false},
 	{"pv", offsetof(struct record, pv), false},
 	{"statefulset", offsetof(struct record, statefulset), false},
@@ -29,11 +44,15 @@ static const struct {
 static const struct {
 	const char *key;
 	size_t field;
+	bool required;
 } numbers[] = {
-	{"capacity", offsetof(struct record, capacity)},
-	{"mode", offsetof(struct record, mode)},
-	{"uid", offsetof(struct record, uid)},
-	{"gid", offsetof(struct record, gid)},
+	{"capacity", offsetof(struct record, capacity), true},
+	{"mode", offsetof(struct record, mode), true},
+	{"uid", offsetof(struct record, uid), true},
+	{"gid", offsetof(struct record, gid), true},
+	{"reuse", offsetof(struct record, reuse), false},
+	{"archiveTtl", offsetof(struct record, archive_ttl), false},
+	{"retired", offsetof(struct record, retired), false},
 };
 
 static char **text_at(const struct record *record, size_t field)
@@ -66,10 +85,13 @@ void record_free(struct record *record)
 char *record_encode(const struct record *record)
 {
 	_cleanup_(put_json) json_object *object = json_object_new_object();
+	enum record_state state = record->state == RECORD_CREATING ? RECORD_READY : record->state;
 	char *text;
 
 	json_object_object_add(object, "version", json_object_new_int(VERSION));
-	json_object_object_add(object, "state", json_object_new_string(state_names[record->state]));
+	json_object_object_add(object, "state", json_object_new_string(state_names[state]));
+	json_object_object_add(
+		object, "onDelete", json_object_new_string(on_delete_names[record->on_delete]));
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		const char *value = *text_at(record, texts[i].field);
 
@@ -106,16 +128,27 @@ static bool get_number(json_object *object, const char *key, int64_t *ret)
 	return true;
 }
 
-static bool get_state(json_object *object, enum record_state *ret)
+/* Which of COUNT names the text at KEY is; -1 for none, ABSENT where there is no text. */
+static int get_choice(
+	json_object *object, const char *key, const char *const *names, size_t count, int absent)
 {
-	const char *name = get_text(object, "state");
+	const char *name = get_text(object, key);
 
-	for (size_t i = 0; name && i < ARRAY_SIZE(state_names); i++)
-		if (!strcmp(name, state_names[i])) {
-			*ret = (enum record_state)i;
-			return true;
-		}
-	return false;
+	for (size_t i = 0; name && i < count; i++)
+		if (!strcmp(names[i], name))
+			return (int)i;
+	return name ? -1 : absent;
+}
+
+static bool get_choices(json_object *object, struct record *record)
+{
+	int state = get_choice(object, "state", state_names, ARRAY_SIZE(state_names), -1);
+	int on_delete = get_choice(
+		object, "onDelete", on_delete_names, ARRAY_SIZE(on_delete_names), ON_DELETE_DELETE);
+
+	record->state = (enum record_state)state;
+	record->on_delete = (enum on_delete)on_delete;
+	return state >= 0 && on_delete >= 0;
 }
 
 static bool fill(json_object *object, struct record *record)
@@ -123,7 +156,7 @@ static bool fill(json_object *object, struct record *record)
 	int64_t version;
 
 	if (!get_number(object, "version", &version) || version != VERSION ||
-		!get_state(object, &record->state))
+		!get_choices(object, record))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		const char *value = get_text(object, texts[i].key);
@@ -134,7 +167,8 @@ static bool fill(json_object *object, struct record *record)
 			abort();
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		if (!get_number(object, numbers[i].key, number_at(record, numbers[i].field)))
+		if (!get_number(object, numbers[i].key, number_at(record, numbers[i].field)) &&
+			numbers[i].required)
 			return false;
 	return true;
 }

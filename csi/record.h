@@ -12,25 +12,40 @@
 #include "cleanup.h"
 #include "error.h"
 
-enum record_state { RECORD_CREATING, RECORD_READY };
+enum record_state {
+	RECORD_CREATING, /* the data may be missing, or half made */
+	RECORD_READY,
+	RECORD_RETAINED, /* the volume is deleted, its data stay where they are */
+	RECORD_ARCHIVED, /* the volume is deleted, its data are in the archive or on their way */
+	RECORD_BASE,     /* no volume: a base of its own begins at this path */
+};
+
+enum on_delete { ON_DELETE_DELETE, ON_DELETE_ARCHIVE, ON_DELETE_RETAIN };
 
 struct record {
 	enum record_state state;
+	enum on_delete on_delete;
 	int64_t capacity;       /* bytes; 0: the caller named none */
 	int64_t mode, uid, gid; /* of the directory; -1: not set */
+	int64_t reuse;          /* 1: it takes up the data of its predecessor, where there is one */
+	int64_t archive_ttl;    /* seconds that an archive of it is kept; 0: for ever */
+	int64_t retired;        /* when it was deleted, in microseconds since 1970; 0: it lives */
 	char *name;             /* CSI's name of the volume */
 	char *place;            /* the path that was wanted, below the base */
-	char *path;             /* the path that it has */
+	char *path;             /* the path that it has, or had before it was archived */
+	char *archive;          /* once archived: the path below the archive directory */
+	char *predecessor;      /* hash of the retired volume whose data it took up */
 
 	/* For administrators and for finding a predecessor; NULL where the caller did not say. */
-	char *namespace, *claim, *pv;
+	char *namespace, *namespace_uid, *claim, *pv;
 	char *statefulset, *statefulset_uid, *template, *ordinal;
 };
 
 void record_free(struct record *record);
 DEFINE_CLEANUP(struct record *, record_free);
 
-/* RECORD as JSON text. Caller frees. */
+/* RECORD as JSON text. One that is being created is written as it will be when it is ready: what
+ * tells them apart is the name of the file. Caller frees. */
 char *record_encode(const struct record *record);
 
 /* Read LENGTH bytes of JSON. ERROR_INTERNAL for anything that record_encode() does not write: a

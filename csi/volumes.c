@@ -3,43 +3,65 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "beneath.h"
 #include "cleanup.h"
-#include "fs_calls.h"
+#include "creation.h"
+#include "log.h"
+#include "reclaim.h"
 
-/* One call of CreateVolume. */
-struct creation {
-	const struct volume_request *request;
-	struct base *base;
+/* Take up what the catalog of BASE says, and the bases below it that it knows. */
+static void open_known(struct volumes *volumes, struct base *base)
+{
 	struct volume_hash hash;
-	const char *place; /* the path that the class wants */
-};
 
-void volumes_start(struct volumes *volumes, const struct backend *backend)
+	for (size_t i = 0; inventory_nested_base(&base->inventory, i, &hash); i++) {
+		_cleanup_(record_freep) struct record *record = NULL;
+		struct location location = base->location;
+		struct base *nested;
+		struct error err;
+		size_t length = strlen(location.share);
+
+		if (catalog_read(base->catalog, &hash, &record, &err) < 0)
+			continue;
+		snprintf(location.share + length, sizeof(location.share) - length, "/%s",
+			record->path);
+		if (bases_get(&volumes->bases, &location, false, &nested, &err) < 0 ||
+			base_become_writer(nested, NULL, &err) < 0)
+			log_warn("%s", err.text);
+		else
+			open_known(volumes, nested);
+	}
+}
+
+static void open_root(struct volumes *volumes, const char *root)
+{
+	struct parameters parameters = {.path = root};
+	struct location location;
+	struct base *base;
+	struct error later;
+
+	/* What cannot be opened now is reported by the call that needs it. */
+	if (volumes->backend->ops->locate(volumes->backend, &parameters, &location, &later) == 0 &&
+		bases_get(&volumes->bases, &location, false, &base, &later) == 0 &&
+		base_become_writer(base, NULL, &later) == 0)
+		open_known(volumes, base);
+}
+
+void volumes_start(struct volumes *volumes, const struct backend *backend, long trash_rate)
 {
 	volumes->backend = backend;
 	bases_init(&volumes->bases, backend);
 	keylock_init(&volumes->busy);
-	for (int i = 0; i < backend->roots->count; i++) {
-		struct parameters parameters = {.path = backend->roots->values[i]};
-		struct location location;
-		struct base *base;
-		struct error later;
-
-		/* What cannot be opened now is reported by the call that needs it. */
-		if (backend->ops->locate(backend, &parameters, &location, &later) == 0 &&
-			bases_get(&volumes->bases, &location, false, &base, &later) == 0)
-			(void)catalog_become_writer(base->catalog, &later);
-	}
-	reclaim_start(&volumes->reclaim, &volumes->bases);
+	for (int i = 0; i < backend->roots->count; i++)
+		open_root(volumes, backend->roots->values[i]);
+	trash_start(&volumes->trash, &volumes->bases, &volumes->busy, trash_rate);
 }
 
 void volumes_stop(struct volumes *volumes)
 {
-	reclaim_stop(&volumes->reclaim);
+	trash_stop(&volumes->trash);
 	keylock_done(&volumes->busy);
 	bases_done(&volumes->bases);
 }
@@ -52,281 +74,33 @@ void volume_done(struct volume *volume)
 
 static int become_writer(struct volumes *volumes, struct base *base, struct error *err)
 {
-	bool was_writer = catalog_trash(base->catalog) >= 0;
+	bool now;
 
-	if (catalog_become_writer(base->catalog, err) < 0)
-		return error_prefix(err, "%s", base->location.share);
-	if (!was_writer)
-		reclaim_wake(&volumes->reclaim);
+	if (base_become_writer(base, &now, err) < 0)
+		return -1;
+	if (now)
+		trash_wake(&volumes->trash);
 	return 0;
 }
 
-static int check_size(const struct creation *creation, struct error *err)
+static int ask_size(const struct base *base, struct statvfs *ret, struct error *err)
+{
+	if (fstatvfs(base->fd, ret) < 0)
+		return error_set_errno(err, errno, "ask for the size of %s", base->location.share);
+	return 0;
+}
+
+static int check_size(const struct base *base, int64_t bytes, struct error *err)
 {
 	struct statvfs status;
 
-	if (fstatvfs(creation->base->fd, &status) < 0)
-		return error_set_errno(
-			err, errno, "ask for the size of %s", creation->base->location.share);
-	if ((uint64_t)creation->request->required / status.f_frsize > status.f_blocks)
+	if (ask_size(base, &status, err) < 0)
+		return -1;
+	if ((uint64_t)bytes / status.f_frsize > status.f_blocks)
 		return error_set(err, ERROR_OUT_OF_RANGE,
 			"%lld bytes are asked for, and the whole file system of %s has only %llu: ask for less",
-			(long long)creation->request->required, creation->base->location.share,
+			(long long)bytes, base->location.share,
 			(unsigned long long)status.f_blocks * status.f_frsize);
-	return 0;
-}
-
-static char *copy_text(const char *text)
-{
-	char *copy = text ? strdup(text) : NULL;
-
-	if (text && !copy)
-		abort();
-	return copy;
-}
-
-/* An id of chown's, where "unchanged" is all ones. */
-static int64_t id_number(unsigned id)
-{
-	return id == (unsigned)-1 ? -1 : (int64_t)id;
-}
-
-static struct record *new_record(const struct creation *creation)
-{
-	const struct parameters *parameters = creation->request->parameters;
-	struct record *record = calloc(1, sizeof(*record));
-
-	if (!record)
-		abort();
-	*record = (struct record){
-		.state = RECORD_CREATING,
-		.capacity = creation->request->required,
-		.mode = parameters->mode,
-		.uid = id_number(parameters->uid),
-		.gid = id_number(parameters->gid),
-		.name = copy_text(creation->request->name),
-		.place = copy_text(creation->place),
-		.path = copy_text(creation->place),
-		.namespace = copy_text(parameters->namespace),
-		.claim = copy_text(parameters->claim),
-		.pv = copy_text(parameters->pv),
-		.statefulset = copy_text(parameters->statefulset),
-		.statefulset_uid = copy_text(parameters->statefulset_uid),
-		.template = copy_text(parameters->template),
-		.ordinal = copy_text(parameters->ordinal),
-	};
-	return record;
-}
-
-/* What of the request the volume RECORD does not fit, or NULL. */
-static const char *difference(const struct creation *creation, const struct record *record)
-{
-	const struct volume_request *request = creation->request;
-
-	if (record->capacity < request->required ||
-		(request->limit && record->capacity > request->limit))
-		return "another size";
-	if (strcmp(record->place, creation->place))
-		return "another path";
-	if (record->mode != request->parameters->mode ||
-		record->uid != id_number(request->parameters->uid) ||
-		record->gid != id_number(request->parameters->gid))
-		return "another mode, uid or gid";
-	return NULL;
-}
-
-static int check_existing(
-	const struct creation *creation, const struct record *record, struct error *err)
-{
-	const char *what;
-
-	if (strcmp(record->name, creation->request->name))
-		return error_set(err, ERROR_INTERNAL, "the names %s and %s have the same hash",
-			record->name, creation->request->name);
-	what = difference(creation, record);
-	if (what)
-		return error_set(err, ERROR_ALREADY_EXISTS, "the volume exists with %s (%s/%s)",
-			what, creation->base->location.share, record->path);
-	return 0;
-}
-
-/* The path lies in a base of its own, which another StorageClass names. */
-static int check_no_base_above(const struct creation *creation, const char *path, struct error *err)
-{
-	_cleanup_free_ char *part = copy_text(path);
-
-	for (char *slash = part; slash; slash = strchr(slash + 1, '/')) {
-		_cleanup_close_ int fd = -1;
-
-		if (slash == part)
-			continue;
-		*slash = '\0';
-		if (beneath_open_dir(creation->base->fd, part, O_PATH, &fd, NULL) < 0)
-			return 0;
-		if (faccessat(fd, ".ordinal", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-			return error_set(err, ERROR_FAILED_PRECONDITION,
-				"the path %s lies in %s/%s, which is a base of its own: change the "
-				"pathPattern, or the path parameter of one of the classes",
-				path, creation->base->location.share, part);
-		*slash = '/';
-	}
-	return 0;
-}
-
-/* Take another path beside the one that is occupied; the volume never gets what lies there. */
-static int move_aside(const struct creation *creation, struct record *record, struct error *err)
-{
-	struct catalog *catalog = creation->base->catalog;
-	_cleanup_free_ char *path = NULL;
-	const char *pv = creation->request->parameters->pv;
-
-	if (strcmp(record->path, record->place))
-		return error_set(err, ERROR_FAILED_PRECONDITION,
-			"%s and %s in %s both hold data that are no volume's: move them away",
-			record->place, record->path, creation->base->location.share);
-	if (asprintf(&path, "%s@%s", record->place, pv ? pv : creation->hash.text) < 0)
-		abort();
-	if (beneath_check_path(path, err) < 0 ||
-		catalog_reserve(catalog, path, &creation->hash, err) < 0)
-		return -1;
-	free(record->path);
-	record->path = take_ptr(path);
-	return 0;
-}
-
-/* Reserve a path for a volume without a record. */
-static int choose_path(const struct creation *creation, struct record *record, struct error *err)
-{
-	if (check_no_base_above(creation, record->place, err) < 0)
-		return -1;
-	if (catalog_reserve(creation->base->catalog, record->path, &creation->hash, err) == 0)
-		return 0;
-	return err->kind == ERROR_ALREADY_EXISTS ? move_aside(creation, record, err) : -1;
-}
-
-/* Make the directory at the record's path, or take an empty one that is there: an earlier call
- * made it before it died. *RET_FD stays -1 when there are data. */
-static int make_directory(const struct creation *creation, const struct record *record, int *ret_fd,
-	struct error *err)
-{
-	_cleanup_close_ int fd = -1;
-	bool created, empty = true;
-
-	if (beneath_make_dir(creation->base->fd, record->path, &fd, &created, err) < 0) {
-		if (err->errnum == ENOTDIR || err->errnum == ELOOP)
-			return 0;
-		return -1;
-	}
-	if (!created && beneath_is_empty(fd, &empty, err) < 0)
-		return -1;
-	if (empty)
-		*ret_fd = take_fd(&fd);
-	return 0;
-}
-
-static int set_owner(int fd, const struct record *record, struct error *err)
-{
-	if ((record->uid >= 0 || record->gid >= 0) &&
-		fs_calls->fchown(fd, (uid_t)record->uid, (gid_t)record->gid) < 0)
-		return error_set_errno(err, errno, "change the owner of %s", record->path);
-	/* After the owner, whose change clears the set-id bits. */
-	if (fs_calls->fchmod(fd, (mode_t)record->mode) < 0)
-		return error_set_errno(err, errno, "change the mode of %s", record->path);
-	if (fs_calls->fsync(fd) < 0)
-		return error_set_errno(err, errno, "sync %s", record->path);
-	return 0;
-}
-
-/* From the intent to the ready volume. Every step may have been done by an earlier call. */
-static int complete(const struct creation *creation, struct record *record, struct error *err)
-{
-	struct catalog *catalog = creation->base->catalog;
-	_cleanup_close_ int fd = -1;
-
-	if (catalog_write(catalog, &creation->hash, record, err) < 0 ||
-		make_directory(creation, record, &fd, err) < 0)
-		return -1;
-	if (fd < 0) {
-		_cleanup_free_ char *occupied = copy_text(record->path);
-
-		if (move_aside(creation, record, err) < 0 ||
-			catalog_write(catalog, &creation->hash, record, err) < 0)
-			return -1;
-		catalog_release(catalog, occupied);
-		if (make_directory(creation, record, &fd, err) < 0)
-			return -1;
-		if (fd < 0)
-			return move_aside(creation, record, err);
-	}
-	if (set_owner(fd, record, err) < 0)
-		return -1;
-	record->state = RECORD_READY;
-	return catalog_write(catalog, &creation->hash, record, err);
-}
-
-/* Forget a volume that never became ready: nobody has been told of it. */
-static int forget(struct base *base, const struct volume_hash *hash, const struct record *record,
-	struct error *err)
-{
-	/* What is there and is not empty, or no directory, is not ours. */
-	if (beneath_remove_empty(base->fd, record->path, err) < 0 && err->errnum != ENOTEMPTY &&
-		err->errnum != ENOTDIR)
-		return -1;
-	if (catalog_remove(base->catalog, hash, err) < 0)
-		return -1;
-	catalog_release(base->catalog, record->path);
-	beneath_prune_parents(base->fd, record->path);
-	return 0;
-}
-
-/* A failed creation must leave nothing that its caller, told that there is no volume, would never
- * come back for. What cannot be taken back is ABORTED: the call is to be repeated. */
-static int take_back(
-	const struct creation *creation, const struct record *record, struct error *err)
-{
-	struct catalog *catalog = creation->base->catalog;
-	struct error why;
-
-	if (!catalog_has_record(catalog, &creation->hash))
-		catalog_release(catalog, record->path);
-	else if (forget(creation->base, &creation->hash, record, &why) < 0 && err)
-		err->kind = ERROR_ABORTED;
-	return -1;
-}
-
-static int create_new(
-	const struct creation *creation, struct record **ret_record, struct error *err)
-{
-	_cleanup_(record_freep) struct record *record = new_record(creation);
-
-	if (check_size(creation, err) < 0 || choose_path(creation, record, err) < 0)
-		return -1;
-	if (complete(creation, record, err) < 0)
-		return take_back(creation, record, err);
-	*ret_record = take_ptr(record);
-	return 0;
-}
-
-static int create(const struct creation *creation, struct record **ret_record, struct error *err)
-{
-	struct catalog *catalog = creation->base->catalog;
-	_cleanup_(record_freep) struct record *record = NULL;
-
-	if (catalog_in_trash(catalog, &creation->hash))
-		return error_set(err, ERROR_ABORTED,
-			"a volume of this name is still being removed: try again");
-	if (catalog_read(catalog, &creation->hash, &record, err) < 0)
-		return err->kind == ERROR_NOT_FOUND ? create_new(creation, ret_record, err) : -1;
-	if (record->state == RECORD_CREATING && difference(creation, record)) {
-		if (forget(creation->base, &creation->hash, record, err) < 0)
-			return -1;
-		return create_new(creation, ret_record, err);
-	}
-	if (check_existing(creation, record, err) < 0)
-		return -1;
-	if (record->state == RECORD_CREATING && complete(creation, record, err) < 0)
-		return take_back(creation, record, err);
-	*ret_record = take_ptr(record);
 	return 0;
 }
 
@@ -342,26 +116,61 @@ static int check_other_bases(
 	return 0;
 }
 
-/* Where the base lies below another one, keep that one's volumes away from it. */
-static int check_enclosing_bases(
+/* Keep the volumes of the base OUTER away from the base at LOCATION, which is PATH below it, and
+ * let it be found there after a restart. */
+static int enter_base(struct volumes *volumes, struct base *outer, const char *path,
+	const struct location *location, struct error *err)
+{
+	_cleanup_free_ char *name = NULL;
+	struct record record = {.state = RECORD_BASE, .mode = -1, .uid = -1, .gid = -1};
+	struct volume_hash hash;
+
+	/* No volume is called that: names hold no control characters. */
+	if (asprintf(&name, "\nbase %s", location->share) < 0)
+		abort();
+	volume_id_hash(name, &hash);
+	if (become_writer(volumes, outer, err) < 0 ||
+		inventory_reserve(&outer->inventory, path, &hash, err) < 0)
+		return -1;
+	if (catalog_has_record(outer->catalog, &hash))
+		return 0;
+	record.name = name;
+	record.place = record.path = (char *)path;
+	return catalog_write(outer->catalog, &hash, &record, err);
+}
+
+static int enter_enclosing_bases(
 	struct volumes *volumes, const struct location *location, struct error *err)
 {
-	static const struct volume_hash none = {"a base of its own"};
+	struct location root;
+	struct base *base;
 
-	for (struct base *base = NULL; (base = bases_next(&volumes->bases, base));) {
+	if (volumes->backend->ops->enclosing(volumes->backend, location, &root) &&
+		bases_get(&volumes->bases, &root, true, &base, err) < 0)
+		return -1;
+	for (base = NULL; (base = bases_next(&volumes->bases, base));) {
 		size_t length = strlen(base->location.share);
 
 		if (strcmp(base->location.server, location->server) ||
 			strncmp(base->location.share, location->share, length) ||
 			location->share[length] != '/')
 			continue;
-		if (become_writer(volumes, base, err) < 0 ||
-			catalog_reserve(base->catalog, location->share + length + 1, &none, err) <
-				0)
+		if (enter_base(volumes, base, location->share + length + 1, location, err) < 0)
 			return error_prefix(err, "parameter path %s lies in the base %s",
 				location->share, base->location.share);
 	}
 	return 0;
+}
+
+static int open_for_creation(struct volumes *volumes, const struct location *location,
+	struct base **ret_base, struct error *err)
+{
+	if (!bases_has(&volumes->bases, location) &&
+		enter_enclosing_bases(volumes, location, err) < 0)
+		return -1;
+	if (bases_get(&volumes->bases, location, true, ret_base, err) < 0)
+		return -1;
+	return become_writer(volumes, *ret_base, err);
 }
 
 static int format_id(const struct location *location, const struct volume_hash *hash,
@@ -377,10 +186,15 @@ static int format_id(const struct location *location, const struct volume_hash *
 int volumes_create(struct volumes *volumes, const struct volume_request *request,
 	struct volume *ret, struct error *err)
 {
-	_cleanup_free_ char *place = NULL;
-	struct creation creation = {.request = request};
-	struct volume volume = {0};
 	_cleanup_(keylock_release) struct keylock_holder held = {0};
+	_cleanup_free_ char *place = NULL;
+	struct creation creation = {
+		.name = request->name,
+		.required = request->size.required,
+		.limit = request->size.limit,
+		.parameters = request->parameters,
+	};
+	struct volume volume = {0};
 
 	volume_id_hash(request->name, &creation.hash);
 	if (volumes->backend->ops->locate(
@@ -389,15 +203,31 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 		parameters_place(request->parameters, &creation.hash, &place, err) < 0)
 		return -1;
 	creation.place = place;
-	if (keylock_acquire(&volumes->busy, creation.hash.text, NULL, &held, err) < 0 ||
-		check_enclosing_bases(volumes, &volume.location, err) < 0 ||
-		bases_get(&volumes->bases, &volume.location, true, &creation.base, err) < 0 ||
-		become_writer(volumes, creation.base, err) < 0 ||
+	if (keylock_acquire(&volumes->busy, creation.hash.text, request->cancelled, &held, err) <
+			0 ||
+		open_for_creation(volumes, &volume.location, &creation.base, err) < 0 ||
 		check_other_bases(volumes, &creation, err) < 0 ||
-		create(&creation, &volume.record, err) < 0)
+		check_size(creation.base, creation.required, err) < 0 ||
+		creation_run(&creation, &volume.record, err) < 0)
 		return -1;
 	*ret = volume;
 	return 0;
+}
+
+const char *volumes_difference(const struct volumes *volumes, const struct volume *volume,
+	const struct parameters *parameters)
+{
+	_cleanup_free_ char *place = NULL;
+	struct volume_hash hash;
+	struct location location;
+
+	volume_id_hash(volume->record->name, &hash);
+	if (volumes->backend->ops->locate(volumes->backend, parameters, &location, NULL) < 0 ||
+		strcmp(location.server, volume->location.server) ||
+		strcmp(location.share, volume->location.share) ||
+		parameters_place(parameters, &hash, &place, NULL) < 0)
+		return "another path";
+	return creation_difference(volume->record, place, parameters);
 }
 
 static int find_base(struct volumes *volumes, const struct volume_id *id, struct base **ret_base,
@@ -410,24 +240,6 @@ static int find_base(struct volumes *volumes, const struct volume_id *id, struct
 	return bases_get(&volumes->bases, &location, false, ret_base, err);
 }
 
-/* The rename into the trash is what decides: it needs no room on a full disk, and a record whose
- * data lie there is finished by whoever reads it next. */
-static int delete_record(struct base *base, const struct volume_hash *hash,
-	const struct record *record, struct error *err)
-{
-	if (record->state == RECORD_CREATING)
-		return forget(base, hash, record, err);
-	if (beneath_rename(base->fd, record->path, catalog_trash(base->catalog), hash->text, err) <
-			0 &&
-		err->errnum != ENOENT)
-		return -1;
-	if (catalog_remove(base->catalog, hash, err) < 0)
-		return -1;
-	catalog_release(base->catalog, record->path);
-	beneath_prune_parents(base->fd, record->path);
-	return 0;
-}
-
 static int delete_volume(struct volumes *volumes, struct base *base, const struct volume_hash *hash,
 	struct error *err)
 {
@@ -437,32 +249,29 @@ static int delete_volume(struct volumes *volumes, struct base *base, const struc
 		return -1;
 	if (catalog_read(base->catalog, hash, &record, err) < 0)
 		return err->kind == ERROR_NOT_FOUND ? 0 : -1;
-	if (catalog_in_trash(base->catalog, hash)) {
-		/* The call before this one moved the data and could not finish. */
-		if (catalog_remove(base->catalog, hash, err) < 0)
-			return -1;
-		catalog_release(base->catalog, record->path);
-	} else if (delete_record(base, hash, record, err) < 0) {
-		return -1;
-	}
-	reclaim_wake(&volumes->reclaim);
-	return 0;
+	return record->state == RECORD_CREATING ? creation_forget(base, hash, record, err)
+						: reclaim_volume(base, hash, record, err);
 }
 
-int volumes_delete(struct volumes *volumes, const char *text, struct error *err)
+int volumes_delete(
+	struct volumes *volumes, const char *text, const atomic_bool *cancelled, struct error *err)
 {
 	_cleanup_(keylock_release) struct keylock_holder held = {0};
 	struct volume_id id;
 	struct base *base;
+	int result;
 
 	if (volume_id_parse(text, &id, err) < 0)
 		return 0; /* not ours, so it does not exist */
-	if (keylock_acquire(&volumes->busy, id.hash.text, NULL, &held, err) < 0 ||
+	if (keylock_acquire(&volumes->busy, id.hash.text, cancelled, &held, err) < 0 ||
 		find_base(volumes, &id, &base, err) < 0)
 		return -1;
-	return delete_volume(volumes, base, &id.hash, err);
+	result = delete_volume(volumes, base, &id.hash, err);
+	trash_wake(&volumes->trash);
+	return result;
 }
 
+/* Read the record of the volume with the id TEXT, which is ready. */
 static int find_ready(struct volumes *volumes, const char *text, struct base **ret_base,
 	struct record **ret_record, struct error *err)
 {
@@ -476,10 +285,55 @@ static int find_ready(struct volumes *volumes, const char *text, struct base **r
 			       ? error_set(err, ERROR_NOT_FOUND, "volume %s does not exist", text)
 			       : -1;
 	if (record->state != RECORD_READY || catalog_in_trash((*ret_base)->catalog, &id.hash))
-		return error_set(err, ERROR_NOT_FOUND, "volume %s is being %s", text,
-			record->state == RECORD_READY ? "deleted" : "created");
+		return error_set(err, ERROR_NOT_FOUND, "volume %s is %s", text,
+			record->state == RECORD_CREATING ? "being created" : "deleted");
 	*ret_record = take_ptr(record);
 	return 0;
+}
+
+static int check_new_size(const struct base *base, const struct record *record,
+	const struct volume_size *size, struct error *err)
+{
+	int64_t wanted = size->required ? size->required : record->capacity;
+
+	if (wanted < record->capacity || (size->limit && record->capacity > size->limit))
+		return error_set(err, ERROR_OUT_OF_RANGE,
+			"the volume has %lld bytes, and volumes do not shrink: ask for as many or more",
+			(long long)record->capacity);
+	return check_size(base, wanted, err);
+}
+
+static int expand(struct volumes *volumes, const char *text, const struct volume_size *size,
+	int64_t *ret_capacity, struct error *err)
+{
+	_cleanup_(record_freep) struct record *record = NULL;
+	struct volume_hash hash;
+	struct base *base;
+
+	if (find_ready(volumes, text, &base, &record, err) < 0 ||
+		become_writer(volumes, base, err) < 0 ||
+		check_new_size(base, record, size, err) < 0)
+		return -1;
+	volume_id_hash(record->name, &hash);
+	if (size->required > record->capacity) {
+		record->capacity = size->required;
+		if (catalog_write(base->catalog, &hash, record, err) < 0)
+			return -1;
+	}
+	*ret_capacity = record->capacity;
+	return 0;
+}
+
+int volumes_expand(struct volumes *volumes, const char *text, const struct volume_size *size,
+	const atomic_bool *cancelled, int64_t *ret_capacity, struct error *err)
+{
+	_cleanup_(keylock_release) struct keylock_holder held = {0};
+	struct volume_id id;
+
+	if (volume_id_parse(text, &id, err) < 0 ||
+		keylock_acquire(&volumes->busy, id.hash.text, cancelled, &held, err) < 0)
+		return -1;
+	return expand(volumes, text, size, ret_capacity, err);
 }
 
 int volumes_find(struct volumes *volumes, const char *id, struct volume *ret, struct error *err)
@@ -495,6 +349,19 @@ int volumes_find(struct volumes *volumes, const char *id, struct volume *ret, st
 	return 0;
 }
 
+static int open_data(
+	const struct base *base, const struct record *record, int *ret_fd, struct error *err)
+{
+	if (beneath_open_dir(base->fd, record->path, O_PATH, ret_fd, err) == 0)
+		return 0;
+	if (err->errnum == ENOENT)
+		return error_set(err, ERROR_NOT_FOUND,
+			"the directory %s/%s of the volume is gone: restore it, or delete the "
+			"volume",
+			base->location.share, record->path);
+	return -1;
+}
+
 int volumes_open(struct volumes *volumes, const char *id, int *ret_fd, struct error *err)
 {
 	_cleanup_(record_freep) struct record *record = NULL;
@@ -502,11 +369,125 @@ int volumes_open(struct volumes *volumes, const char *id, int *ret_fd, struct er
 
 	if (find_ready(volumes, id, &base, &record, err) < 0)
 		return -1;
-	if (beneath_open_dir(base->fd, record->path, O_PATH, ret_fd, err) == 0)
+	if (open_data(base, record, ret_fd, err) < 0)
+		return error_prefix(err, "volume %s", id);
+	return 0;
+}
+
+int volumes_check(struct volumes *volumes, const struct volume *volume, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	struct base *base;
+
+	if (bases_get(&volumes->bases, &volume->location, false, &base, err) < 0)
+		return -1;
+	return open_data(base, volume->record, &fd, err);
+}
+
+/* What volumes_list() sorts: the order is that of volume ids, because they begin with the hash. */
+struct listed {
+	struct volume_hash hash;
+	struct base *base;
+};
+
+static int compare_listed(const void *a, const void *b)
+{
+	const struct listed *left = a, *right = b;
+	int order = strcmp(left->hash.text, right->hash.text);
+
+	return order ? order : strcmp(left->base->location.share, right->base->location.share);
+}
+
+/* Append the records of BASE that come at AFTER or later to the COUNT at *LIST. */
+static int add_base(struct base *base, const struct volume_id *after, struct listed **list,
+	size_t *count, struct error *err)
+{
+	_cleanup_free_ struct volume_hash *hashes = NULL;
+	size_t found;
+
+	if (catalog_list(base->catalog, &hashes, &found, err) < 0)
+		return error_prefix(err, "%s", base->location.share);
+	*list = reallocarray(*list, *count + found + 1, sizeof(**list));
+	if (!*list)
+		abort();
+	for (size_t i = 0; i < found; i++)
+		if (strcmp(hashes[i].text, after->hash.text) >= 0)
+			(*list)[(*count)++] = (struct listed){hashes[i], base};
+	return 0;
+}
+
+/* Add the volume ITEM to PAGE, which has room, if it is ready and comes after the id AFTER. */
+static int add_volume(struct volumes *volumes, const struct listed *item, const char *after,
+	struct volume_page *page, struct error *err)
+{
+	struct volume volume;
+	char id[VOLUME_ID_MAX + 1];
+
+	if (format_id(&item->base->location, &item->hash, id, err) < 0)
+		return -1;
+	if (strcmp(id, after) <= 0)
 		return 0;
-	if (err->errnum == ENOENT)
-		return error_set(err, ERROR_NOT_FOUND,
-			"the directory %s/%s of volume %s is gone: restore it, or delete the volume",
-			base->location.share, record->path, id);
-	return -1;
+	if (volumes_find(volumes, id, &volume, err) < 0)
+		return err->kind == ERROR_NOT_FOUND ? 0 : -1; /* deleted, or being made */
+	page->volumes[page->count++] = volume;
+	return 0;
+}
+
+static int fill_page(struct volumes *volumes, const struct listed *list, size_t count,
+	const char *after, size_t max, struct volume_page *page, struct error *err)
+{
+	page->volumes = calloc(max, sizeof(*page->volumes));
+	if (!page->volumes)
+		abort();
+	for (size_t i = 0; i < count; i++) {
+		if (page->count == max) {
+			strcpy(page->next, page->volumes[max - 1].id);
+			return 0;
+		}
+		if (add_volume(volumes, &list[i], after, page, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void volume_page_done(struct volume_page *page)
+{
+	for (size_t i = 0; i < page->count; i++)
+		volume_done(&page->volumes[i]);
+	free(page->volumes);
+}
+
+int volumes_list(struct volumes *volumes, const char *after, size_t max, struct volume_page *ret,
+	struct error *err)
+{
+	_cleanup_(volume_page_done) struct volume_page page = {0};
+	_cleanup_free_ struct listed *list = NULL;
+	struct volume_id first = {0};
+	size_t count = 0;
+
+	if (*after && volume_id_parse(after, &first, NULL) < 0)
+		return error_set(err, ERROR_ABORTED,
+			"\"%s\" is not where an earlier list ended: begin again", after);
+	for (struct base *base = NULL; (base = bases_next(&volumes->bases, base));)
+		if (add_base(base, &first, &list, &count, err) < 0)
+			return -1;
+	qsort(list, count, sizeof(*list), compare_listed);
+	if (fill_page(volumes, list, count, after, max, &page, err) < 0)
+		return -1;
+	*ret = page;
+	page = (struct volume_page){0};
+	return 0;
+}
+
+int volumes_capacity(struct volumes *volumes, const struct parameters *parameters,
+	int64_t *ret_bytes, struct error *err)
+{
+	struct location location;
+	struct statvfs status;
+
+	if (volumes->backend->ops->locate(volumes->backend, parameters, &location, err) < 0 ||
+		volumes->backend->ops->status(volumes->backend, &location, &status, err) < 0)
+		return -1;
+	*ret_bytes = (int64_t)(status.f_bavail * status.f_frsize);
+	return 0;
 }

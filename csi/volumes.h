@@ -2,30 +2,38 @@
 /*
  * What volumes go through: a record in the catalog and a directory, made and removed in an order
  * that survives a crash at every step. Knows nothing of gRPC. Any thread may call; calls about the
- * same volume follow each other.
+ * same volume follow each other. Where a call takes CANCELLED, it ends with ERROR_CANCELLED when
+ * that becomes true while it waits for another one; NULL: never.
  */
 #ifndef ORDINAL_VOLUMES_H
 #define ORDINAL_VOLUMES_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "bases.h"
 #include "keylock.h"
 #include "parameters.h"
-#include "reclaim.h"
 #include "record.h"
+#include "trash.h"
 
 struct volumes {
 	const struct backend *backend;
 	struct bases bases;
 	struct keylock busy; /* by hash of the name */
-	struct reclaim reclaim;
+	struct trash trash;
+};
+
+/* Bytes; 0: not said. */
+struct volume_size {
+	int64_t required, limit;
 };
 
 struct volume_request {
 	const char *name;
-	int64_t required, limit; /* bytes; 0: not said */
+	struct volume_size size;
 	const struct parameters *parameters;
+	const atomic_bool *cancelled;
 };
 
 struct volume {
@@ -34,11 +42,19 @@ struct volume {
 	struct record *record;
 };
 
-/* Open the back end's first bases where they are there, so that interrupted deletions go on. */
-void volumes_start(struct volumes *volumes, const struct backend *backend);
+struct volume_page {
+	struct volume *volumes;
+	size_t count;
+	char next[VOLUME_ID_MAX + 1]; /* the token of the page after it; empty: none */
+};
+
+/* Open the back end's first bases where they are there, so that interrupted deletions go on.
+ * TRASH_RATE is how many files a second are removed; 0: as many as possible. */
+void volumes_start(struct volumes *volumes, const struct backend *backend, long trash_rate);
 void volumes_stop(struct volumes *volumes);
 
 void volume_done(struct volume *volume);
+void volume_page_done(struct volume_page *page);
 
 /* Make the volume, or find it as an earlier call made it, whole or half. Errors: ALREADY_EXISTS
  * when it is there and different, ABORTED while one of its name is being removed, OUT_OF_RANGE when
@@ -47,14 +63,37 @@ void volume_done(struct volume *volume);
 int volumes_create(struct volumes *volumes, const struct volume_request *request,
 	struct volume *ret, struct error *err);
 
-/* Delete the volume. One that does not exist is success; ERROR_FAILED_PRECONDITION when that cannot
- * be known. */
-int volumes_delete(struct volumes *volumes, const char *id, struct error *err);
+/* What PARAMETERS would make otherwise than VOLUME is; NULL for nothing. Static memory. */
+const char *volumes_difference(const struct volumes *volumes, const struct volume *volume,
+	const struct parameters *parameters);
+
+/* Delete the volume: what becomes of its data its class has said. One that does not exist is
+ * success; ERROR_FAILED_PRECONDITION when that cannot be known. */
+int volumes_delete(
+	struct volumes *volumes, const char *id, const atomic_bool *cancelled, struct error *err);
+
+/* Let the volume be of another size, of which nothing is reserved: *RET_CAPACITY is in bytes.
+ * ERROR_OUT_OF_RANGE when it would shrink or be larger than the file system. */
+int volumes_expand(struct volumes *volumes, const char *id, const struct volume_size *size,
+	const atomic_bool *cancelled, int64_t *ret_capacity, struct error *err);
 
 /* Find a volume that is ready, or ERROR_NOT_FOUND. Caller calls volume_done(RET). */
 int volumes_find(struct volumes *volumes, const char *id, struct volume *ret, struct error *err);
 
 /* The same, and open its directory (O_PATH). Caller closes *RET_FD. */
 int volumes_open(struct volumes *volumes, const char *id, int *ret_fd, struct error *err);
+
+/* Whether the data of VOLUME are there; the error says what is wrong, and what to do. */
+int volumes_check(struct volumes *volumes, const struct volume *volume, struct error *err);
+
+/* The volumes that are ready, ordered by id, from the one after the id AFTER (empty: from the
+ * first), at most MAX, which is not 0. ERROR_ABORTED when AFTER is no id. Caller calls
+ * volume_page_done(RET). */
+int volumes_list(struct volumes *volumes, const char *after, size_t max, struct volume_page *ret,
+	struct error *err);
+
+/* The bytes that are free where PARAMETERS would put a volume. */
+int volumes_capacity(struct volumes *volumes, const struct parameters *parameters,
+	int64_t *ret_bytes, struct error *err);
 
 #endif

@@ -18,6 +18,7 @@
 /* Keys of ours. As CreateVolume parameters the provisioner alone may say them; on PVs they are
  * labels and annotations. */
 #define ORDINAL_KEY_PREFIX          "ordinal.dev/"
+#define ORDINAL_KEY_NAMESPACE_UID   ORDINAL_KEY_PREFIX "namespace-uid"
 #define ORDINAL_KEY_STATEFULSET     ORDINAL_KEY_PREFIX "statefulset"
 #define ORDINAL_KEY_STATEFULSET_UID ORDINAL_KEY_PREFIX "statefulset-uid"
 #define ORDINAL_KEY_TEMPLATE        ORDINAL_KEY_PREFIX "template"

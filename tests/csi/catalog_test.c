@@ -120,6 +120,9 @@ static int open_root(struct fixture *fixture)
 	return open(fixture->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+static const struct record some = {
+	.name = (char *)"pvc-1", .place = (char *)"p", .path = (char *)"p"};
+
 static void test_missing(void **state)
 {
 	_cleanup_close_ int root = open_root(*state);
@@ -130,43 +133,107 @@ static void test_missing(void **state)
 	assert_int_equal(err.kind, ERROR_NOT_FOUND);
 }
 
+static enum record_state state_of(struct catalog *catalog, const struct volume_hash *hash)
+{
+	struct record *record;
+	enum record_state state;
+	struct error err;
+
+	if (catalog_read(catalog, hash, &record, &err) < 0)
+		fail_msg("%s", err.text);
+	state = record->state;
+	record_free(record);
+	return state;
+}
+
 static void test_records_on_disk(void **state)
 {
 	_cleanup_close_ int root = open_root(*state);
-	struct record record = {.name = (char *)"n", .place = (char *)"p", .path = (char *)"p"};
-	struct volume_hash hash;
+	_cleanup_free_ struct volume_hash *hashes = NULL;
+	struct volume_hash hash, other;
 	struct catalog *catalog;
 	struct record *read;
 	struct error err;
+	size_t count;
 
-	volume_id_hash("n", &hash);
+	volume_id_hash("pvc-1", &hash);
+	volume_id_hash("pvc-2", &other);
 	assert_int_equal(catalog_open(root, true, &catalog, &err), 0);
-	assert_int_equal(catalog_trash(catalog), -1);
-	assert_int_equal(catalog_become_writer(catalog, &err), 0);
-	assert_int_equal(catalog_become_writer(catalog, &err), 0);
-	assert_true(catalog_trash(catalog) >= 0);
+	assert_int_equal(catalog_lock(catalog, &err), 0);
 	assert_int_equal(catalog_read(catalog, &hash, &read, &err), -1);
 	assert_int_equal(err.kind, ERROR_NOT_FOUND);
-	assert_int_equal(catalog_reserve(catalog, "p", &hash, &err), 0);
-	assert_int_equal(catalog_write(catalog, &hash, &record, &err), 0);
+	assert_int_equal(catalog_intend(catalog, &hash, &some, &err), 0);
+	assert_int_equal(state_of(catalog, &hash), RECORD_CREATING);
+	assert_int_equal(catalog_intend(catalog, &hash, &some, &err), 0);
+	assert_int_equal(catalog_complete(catalog, &hash, &err), 0);
+	assert_int_equal(catalog_sync(catalog, &err), 0);
+	assert_int_equal(state_of(catalog, &hash), RECORD_READY);
 	catalog_free(catalog);
 
 	/* Another process, later. */
 	assert_int_equal(catalog_open(root, false, &catalog, &err), 0);
-	assert_int_equal(catalog_become_writer(catalog, &err), 0);
-	assert_int_equal(catalog_read(catalog, &hash, &read, &err), 0);
-	record_free(read);
-	assert_int_equal(catalog_reserve(catalog, "p", &hash, &err), 0);
-	assert_int_equal(catalog_reserve(catalog, "p", &(struct volume_hash){"other"}, &err), -1);
-	assert_int_equal(err.kind, ERROR_ALREADY_EXISTS);
-	assert_int_equal(catalog_reserve(catalog, "p/q", &(struct volume_hash){"other"}, &err), -1);
-	assert_int_equal(err.kind, ERROR_FAILED_PRECONDITION);
-	assert_int_equal(catalog_remove(catalog, &hash, &err), 0);
-	assert_int_equal(catalog_remove(catalog, &hash, &err), 0);
+	assert_int_equal(catalog_lock(catalog, &err), 0);
+	assert_int_equal(state_of(catalog, &hash), RECORD_READY);
+	assert_int_equal(catalog_rename(catalog, &hash, &other, &err), 0);
+	assert_false(catalog_has_record(catalog, &hash));
+	assert_int_equal(catalog_list(catalog, &hashes, &count, &err), 0);
+	assert_int_equal(count, 1);
+	assert_string_equal(hashes[0].text, other.text);
+	assert_int_equal(catalog_remove(catalog, &other, &err), 0);
+	assert_int_equal(catalog_remove(catalog, &other, &err), 0);
+	assert_false(catalog_has_record(catalog, &other));
 	catalog_free(catalog);
 }
 
-/* A record whose data are in the trash was being deleted when a crash came. */
+/* A crash in the middle of writing an intent, and a later version's one. */
+static void test_torn_intents(void **state)
+{
+	static const struct {
+		const char *text;
+		enum error_kind kind;
+	} cases[] = {
+		{"", ERROR_NOT_FOUND},
+		{"{\"version\":1,\"state\":\"rea", ERROR_NOT_FOUND},
+		{"{\"version\":9}", ERROR_INTERNAL},
+	};
+	struct fixture *fixture = *state;
+	_cleanup_close_ int root = open_root(fixture);
+	struct volume_hash hash;
+	struct catalog *catalog;
+
+	volume_id_hash("pvc-1", &hash);
+	assert_int_equal(catalog_open(root, true, &catalog, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct record *record;
+		struct error err;
+
+		fixture_write_file(
+			fixture_path(fixture, "root/.ordinal/volumes/%s.intent", hash.text),
+			cases[i].text);
+		assert_int_equal(catalog_read(catalog, &hash, &record, &err), -1);
+		assert_int_equal(err.kind, cases[i].kind);
+	}
+	catalog_free(catalog);
+}
+
+/* Nobody who only publishes needs to write below .ordinal. */
+static void test_reading_changes_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_close_ int root = open_root(fixture);
+	struct catalog *catalog;
+
+	mkdir(fixture_path(fixture, "root/.ordinal"), 0700);
+	mkdir(fixture_path(fixture, "root/.ordinal/volumes"), 0700);
+	mkdir(fixture_path(fixture, "root/.ordinal/trash"), 0700);
+	assert_int_equal(catalog_open(root, false, &catalog, NULL), 0);
+	assert_false(fixture_exists(fixture_path(fixture, "root/.ordinal/lock")));
+	assert_int_equal(catalog_lock(catalog, NULL), 0);
+	assert_true(fixture_exists(fixture_path(fixture, "root/.ordinal/lock")));
+	assert_true(fixture_exists(fixture_path(fixture, "root/.ordinal/archive")));
+	catalog_free(catalog);
+}
+
 static ssize_t write_to_full_disk(int fd, const void *bytes, size_t length)
 {
 	(void)fd;
@@ -182,7 +249,6 @@ static void test_full_disk_gathers_no_files(void **state)
 	_cleanup_close_ int root = open_root(fixture);
 	const struct fs_calls *kernel = fs_calls;
 	struct fs_calls full = *kernel;
-	struct record record = {.name = (char *)"pvc-1", .place = (char *)"a", .path = (char *)"a"};
 	struct volume_hash hash;
 	struct catalog *catalog;
 	struct error err;
@@ -191,31 +257,12 @@ static void test_full_disk_gathers_no_files(void **state)
 	volume_id_hash("pvc-1", &hash);
 	full.write = write_to_full_disk;
 	fs_calls = &full;
-	assert_int_equal(catalog_write(catalog, &hash, &record, &err), -1);
-	fs_calls = kernel;
+	assert_int_equal(catalog_write(catalog, &hash, &some, &err), -1);
 	assert_int_equal(err.errnum, ENOSPC);
+	assert_int_equal(catalog_intend(catalog, &hash, &some, &err), -1);
+	assert_int_equal(err.errnum, ENOSPC);
+	fs_calls = kernel;
 	assert_int_equal(rmdir(fixture_path(fixture, "root/.ordinal/volumes")), 0);
-	catalog_free(catalog);
-}
-
-static void test_interrupted_deletion(void **state)
-{
-	struct fixture *fixture = *state;
-	_cleanup_close_ int root = open_root(fixture);
-	struct record record = {.name = (char *)"n", .place = (char *)"p", .path = (char *)"p"};
-	struct volume_hash hash;
-	struct catalog *catalog;
-	struct error err;
-
-	volume_id_hash("n", &hash);
-	assert_int_equal(catalog_open(root, true, &catalog, &err), 0);
-	assert_int_equal(catalog_write(catalog, &hash, &record, &err), 0);
-	assert_int_equal(
-		mkdir(fixture_path(fixture, "root/.ordinal/trash/%s", hash.text), 0755), 0);
-	assert_int_equal(catalog_become_writer(catalog, &err), 0);
-	assert_false(catalog_has_record(catalog, &hash));
-	assert_true(catalog_in_trash(catalog, &hash));
-	assert_int_equal(catalog_reserve(catalog, "p", &(struct volume_hash){"other"}, &err), 0);
 	catalog_free(catalog);
 }
 
@@ -229,21 +276,22 @@ static void test_lock(void **state)
 	pid_t child;
 
 	assert_int_equal(catalog_open(root, true, &catalog, &err), 0);
-	assert_int_equal(catalog_become_writer(catalog, &err), 0);
+	assert_int_equal(catalog_lock(catalog, &err), 0);
 	child = fork();
 	if (child == 0) {
 		struct catalog *second;
 
-		if (catalog_open(root, false, &second, &err) < 0 ||
-			catalog_become_writer(second, &err) == 0)
+		if (catalog_open(root, false, &second, &err) < 0 || catalog_lock(second, &err) == 0)
 			_exit(1);
 		_exit(err.kind == ERROR_UNAVAILABLE && strstr(err.text, "held by process") ? 0 : 2);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
+	catalog_unlock(catalog);
+	assert_int_equal(catalog_lock(catalog, &err), 0);
 	catalog_free(catalog);
 	assert_int_equal(catalog_open(root, false, &catalog, &err), 0);
-	assert_int_equal(catalog_become_writer(catalog, &err), 0);
+	assert_int_equal(catalog_lock(catalog, &err), 0);
 	catalog_free(catalog);
 }
 
@@ -257,8 +305,9 @@ int main(void)
 		cmocka_unit_test(test_bad_records),
 		TEST(test_missing),
 		TEST(test_records_on_disk),
+		TEST(test_torn_intents),
+		TEST(test_reading_changes_nothing),
 		TEST(test_full_disk_gathers_no_files),
-		TEST(test_interrupted_deletion),
 		TEST(test_lock),
 	};
 

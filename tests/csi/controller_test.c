@@ -32,7 +32,7 @@ static void test_identity(void **state)
 	assert_string_equal(info->manifest[0]->key, ORDINAL_MANIFEST_KEY);
 	assert_string_equal(info->manifest[0]->value, ORDINAL_MANIFEST_VALUE);
 	assert_true(probe->ready->value);
-	assert_int_equal(capabilities->n_capabilities, 2);
+	assert_int_equal(capabilities->n_capabilities, 3);
 	fixture_free(info);
 	fixture_free(probe);
 	fixture_free(capabilities);
@@ -59,7 +59,8 @@ static void test_refusals(void **state)
 		{{.name = "v", .parameters = {"serverr=x"}}, ERROR_INVALID,
 			"\"serverr\" in the StorageClass; known are path, pathPattern"},
 		{{.name = "v", .parameters = {"path=/etc"}}, ERROR_INVALID, "--hostpath-root"},
-		{{.name = "v", .parameters = {"onDelete=archive"}}, ERROR_INVALID, "write delete"},
+		{{.name = "v", .parameters = {"onDelete=keep"}}, ERROR_INVALID,
+			"parameter onDelete: \"keep\" is not one of delete, archive, retain"},
 		{{.name = "v", .parameters = {long_value}}, ERROR_INVALID, "larger than 4096"},
 	};
 
@@ -180,7 +181,7 @@ static void test_delete(void **state)
 	fixture_delete(fixture, id, ERROR_NONE, NULL);
 	assert_false(fixture_exists(fixture_path(fixture, "root/shop")));
 	fixture_delete(fixture, id, ERROR_NONE, NULL);
-	reclaim_wait(&fixture->driver.volumes.reclaim);
+	trash_wait(&fixture->driver.volumes.trash);
 	again = fixture_create(fixture, &create, ERROR_NONE, NULL);
 	assert_string_equal(id, again);
 	assert_false(fixture_exists(fixture_path(fixture, "root/shop/web/data-0/file")));

@@ -7,16 +7,14 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "map_entry.h"
 #include "parameters.h"
 
 static int parse(const char *key, const char *value, struct parameters *ret, struct error *err)
 {
-	Csi__V1__CreateVolumeRequest__ParametersEntry entry =
-		CSI__V1__CREATE_VOLUME_REQUEST__PARAMETERS_ENTRY__INIT;
-	Csi__V1__CreateVolumeRequest__ParametersEntry *entries[] = {&entry};
+	struct map_entry entry = {.key = (char *)key, .value = (char *)value};
+	struct map_entry *entries[] = {&entry};
 
-	entry.key = (char *)key;
-	entry.value = (char *)value;
 	return parameters_parse(entries, 1, ret, err);
 }
 
@@ -30,6 +28,55 @@ static void test_defaults(void **state)
 	assert_int_equal(parameters.mode, 0777);
 	assert_int_equal(parameters.uid, (uid_t)-1);
 	assert_int_equal(parameters.gid, (gid_t)-1);
+}
+
+static void test_durations(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t seconds;
+	} cases[] = {{"0s", 0}, {"90s", 90}, {"1h30m", 5400}, {"30d", 2592000}, {"2w1d", 1296000}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct parameters parameters;
+
+		assert_int_equal(parse("archiveTTL", cases[i].text, &parameters, NULL), 0);
+		assert_int_equal(parameters.archive_ttl, cases[i].seconds);
+	}
+}
+
+/* nfs-subdir-external-provisioner's way to say it counts where ours says nothing. */
+static void test_on_delete(void **state)
+{
+	static const struct {
+		const char *on_delete, *archive_on_delete;
+		enum on_delete result;
+	} cases[] = {
+		{NULL, NULL, ON_DELETE_DELETE},
+		{NULL, "true", ON_DELETE_ARCHIVE},
+		{NULL, "false", ON_DELETE_DELETE},
+		{"retain", "true", ON_DELETE_RETAIN},
+		{"delete", "true", ON_DELETE_DELETE},
+		{"archive", "false", ON_DELETE_ARCHIVE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct map_entry list[2] = {0};
+		struct map_entry *entries[] = {&list[0], &list[1]};
+		struct parameters parameters;
+		size_t count = 0;
+
+		if (cases[i].on_delete)
+			list[count++] = (struct map_entry){
+				.key = (char *)"onDelete", .value = (char *)cases[i].on_delete};
+		if (cases[i].archive_on_delete)
+			list[count++] = (struct map_entry){.key = (char *)"archiveOnDelete",
+				.value = (char *)cases[i].archive_on_delete};
+		assert_int_equal(parameters_parse(entries, count, &parameters, NULL), 0);
+		assert_int_equal(parameters.on_delete, cases[i].result);
+	}
 }
 
 static void test_values(void **state)
@@ -57,7 +104,22 @@ static void test_values(void **state)
 		{"gid", "99999999999999999999", "number"},
 		{"gid", "12x", "number"},
 		{"onDelete", "delete", NULL},
-		{"onDelete", "retain", "write delete"},
+		{"onDelete", "retain", NULL},
+		{"onDelete", "Delete", "\"Delete\" is not one of delete, archive, retain"},
+		{"onDelete", "", "is not one of"},
+		{"archiveOnDelete", "true", NULL},
+		{"archiveOnDelete", "yes", "is not one of false, true"},
+		{"reuse", "ordinal", NULL},
+		{"reuse", "always", "is not one of never, ordinal"},
+		{"reuseAcrossNamespaces", "false", NULL},
+		{"reuseAcrossNamespaces", "1", "is not one of false, true"},
+		{"archiveTTL", "", "is not a duration"},
+		{"archiveTTL", "30", "is not a duration"},
+		{"archiveTTL", "-1h", "is not a duration"},
+		{"archiveTTL", "1h ", "is not a duration"},
+		{"archiveTTL", "99999999999999999999s", "is not a duration"},
+		{"archiveTTL", "9223372036854775807w", "is not a duration"},
+		{"ordinal.dev/namespace-uid", "a\nb", "control character"},
 		{"ondelete", "delete", "unknown parameter \"ondelete\""},
 		{"csi.storage.k8s.io/pvc/name", "c", NULL},
 		{"csi.storage.k8s.io/fstype", "ext4", "unknown parameter"},
@@ -151,6 +213,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_on_delete),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_mount_permissions),
 		cmocka_unit_test(test_places),

@@ -103,8 +103,8 @@ static int teardown(void **state)
  * those of the test alone. */
 static void start(struct fixture *fixture, struct volumes *volumes)
 {
-	volumes_start(volumes, &fixture->backend);
-	reclaim_wait(&volumes->reclaim);
+	volumes_start(volumes, &fixture->backend, 0);
+	trash_wait(&volumes->trash);
 }
 
 static const struct parameters of_set = {
@@ -120,7 +120,7 @@ static const struct parameters of_set = {
 
 static int create(struct volumes *volumes, const char *name, struct volume *ret, struct error *err)
 {
-	struct volume_request request = {name, 4096, 0, &of_set};
+	struct volume_request request = {name, {4096, 0}, &of_set, NULL};
 
 	return volumes_create(volumes, &request, ret, err);
 }
@@ -165,9 +165,9 @@ static void test_create_dies_anywhere(void **state)
 		/* Its own place: the traces of the first attempt are no other volume's. */
 		assert_string_equal(volume.record->path, "shop/web/data-0");
 		check_ready(fixture, &volumes, &volume);
-		assert_int_equal(volumes_delete(&volumes, volume.id, &err), 0);
+		assert_int_equal(volumes_delete(&volumes, volume.id, NULL, &err), 0);
 		volume_done(&volume);
-		reclaim_wait(&volumes.reclaim);
+		trash_wait(&volumes.trash);
 		assert_false(fixture_exists(fixture_path(fixture, "root/shop")));
 		volumes_stop(&volumes);
 	}
@@ -198,9 +198,9 @@ static void test_create_dies_and_is_deleted(void **state)
 
 		start(fixture, &volumes);
 		/* Without a catalog there never was a volume; then deleting may say so. */
-		if (volumes_delete(&volumes, text, &err) < 0)
+		if (volumes_delete(&volumes, text, NULL, &err) < 0)
 			assert_int_equal(err.kind, ERROR_FAILED_PRECONDITION);
-		reclaim_wait(&volumes.reclaim);
+		trash_wait(&volumes.trash);
 		assert_int_equal(volumes_find(&volumes, text, &volume, &err), -1);
 		assert_false(fixture_exists(fixture_path(fixture, "root/shop/web/data-0")));
 		volumes_stop(&volumes);
@@ -224,14 +224,14 @@ static void test_delete_dies_anywhere(void **state)
 		volume_done(&volume);
 		fixture_write_file(fixture_path(fixture, "root/shop/web/data-0/file"), "x");
 		calls_left = point;
-		succeeded = volumes_delete(&volumes, id, &err) == 0;
+		succeeded = volumes_delete(&volumes, id, NULL, &err) == 0;
 		calls_left = -1;
 		volumes_stop(&volumes);
 
 		start(fixture, &volumes);
-		if (volumes_delete(&volumes, id, &err) < 0)
+		if (volumes_delete(&volumes, id, NULL, &err) < 0)
 			fail_msg("after dying at call %d: %s", point, err.text);
-		reclaim_wait(&volumes.reclaim);
+		trash_wait(&volumes.trash);
 		assert_int_equal(volumes_find(&volumes, id, &volume, &err), -1);
 		assert_int_equal(err.kind, ERROR_NOT_FOUND);
 		assert_false(fixture_exists(fixture_path(fixture, "root/shop/web/data-0")));
@@ -256,11 +256,11 @@ static void test_place_being_deleted(void **state)
 	start(fixture, &volumes);
 	assert_int_equal(create(&volumes, "pvc-1", &volume, &err), 0);
 	calls_left = 1; /* the rename, but not its sync */
-	assert_int_equal(volumes_delete(&volumes, volume.id, &err), -1);
+	assert_int_equal(volumes_delete(&volumes, volume.id, NULL, &err), -1);
 	calls_left = -1;
 	assert_int_equal(create(&volumes, "pvc-2", &other, &err), -1);
 	assert_int_equal(err.kind, ERROR_ABORTED);
-	assert_int_equal(volumes_delete(&volumes, volume.id, &err), 0);
+	assert_int_equal(volumes_delete(&volumes, volume.id, NULL, &err), 0);
 	assert_int_equal(create(&volumes, "pvc-2", &other, &err), 0);
 	assert_string_equal(other.record->path, "shop/web/data-0");
 	volume_done(&volume);
@@ -287,7 +287,7 @@ static void test_delete_on_a_full_disk(void **state)
 	calls_left = 0;
 	assert_int_equal(create(&volumes, "pvc-2", &other, &err), -1);
 	assert_int_equal(err.kind, ERROR_EXHAUSTED);
-	assert_int_equal(volumes_delete(&volumes, volume.id, &err), 0);
+	assert_int_equal(volumes_delete(&volumes, volume.id, NULL, &err), 0);
 	calls_left = -1;
 	error_then = EIO;
 	assert_int_equal(volumes_find(&volumes, volume.id, &other, &err), -1);
@@ -317,7 +317,7 @@ static void test_failed_creation_leaves_nothing(void **state)
 
 	start(fixture, &volumes);
 	assert_int_equal(create(&volumes, "pvc-0", &volume, &err), 0);
-	assert_int_equal(volumes_delete(&volumes, volume.id, &err), 0);
+	assert_int_equal(volumes_delete(&volumes, volume.id, NULL, &err), 0);
 	volume_done(&volume);
 	full.mkdirat = no_inodes;
 	fs_calls = &full;
@@ -352,8 +352,8 @@ static void test_name_in_trash(void **state)
 	assert_int_equal(mkdir(trash, 0700), 0);
 	assert_int_equal(create(&volumes, "pvc-1", &volume, &err), -1);
 	assert_int_equal(err.kind, ERROR_ABORTED);
-	reclaim_wake(&volumes.reclaim);
-	reclaim_wait(&volumes.reclaim);
+	trash_wake(&volumes.trash);
+	trash_wait(&volumes.trash);
 	assert_false(fixture_exists(trash));
 	assert_int_equal(create(&volumes, "pvc-1", &volume, &err), 0);
 	/* pvc-2 has the place. */
@@ -367,14 +367,14 @@ static void test_half_made_with_other_parameters(void **state)
 {
 	struct fixture *fixture = *state;
 	struct parameters elsewhere = of_set;
-	struct volume_request request = {"pvc-1", 4096, 0, &elsewhere};
+	struct volume_request request = {"pvc-1", {4096, 0}, &elsewhere, NULL};
 	struct volumes volumes;
 	struct volume volume;
 	struct error err;
 
 	start(fixture, &volumes);
 	assert_int_equal(create(&volumes, "pvc-0", &volume, &err), 0);
-	assert_int_equal(volumes_delete(&volumes, volume.id, &err), 0);
+	assert_int_equal(volumes_delete(&volumes, volume.id, NULL, &err), 0);
 	volume_done(&volume);
 	elsewhere.path_pattern = "x/${pv}";
 	calls_left = 12;
@@ -419,7 +419,7 @@ static int create_and_delete(struct worker *worker)
 {
 	struct parameters parameters = of_set;
 	char ordinal[16], name[32];
-	struct volume_request request = {name, 4096, 0, &parameters};
+	struct volume_request request = {name, {4096, 0}, &parameters, NULL};
 	struct volume volume, found;
 
 	snprintf(ordinal, sizeof(ordinal), "%d", worker->number);
@@ -433,7 +433,7 @@ static int create_and_delete(struct worker *worker)
 		volume_done(&found);
 	else if (worker->err.kind != ERROR_NOT_FOUND) /* the other one was faster */
 		return -1;
-	if (volumes_delete(worker->volumes, volume.id, &worker->err) < 0)
+	if (volumes_delete(worker->volumes, volume.id, NULL, &worker->err) < 0)
 		return -1;
 	volume_done(&volume);
 	worker->err.kind = ERROR_NONE;

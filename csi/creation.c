@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "creation.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "beneath.h"
+#include "fs_calls.h"
+#include "reclaim.h"
+
+static char *copy_text(const char *text)
+{
+	char *copy = text ? strdup(text) : NULL;
+
+	if (text && !copy)
+		abort();
+	return copy;
+}
+
+static int64_t id_number(uid_t id)
+{
+	return id == (uid_t)-1 ? -1 : (int64_t)id;
+}
+
+static struct record *new_record(const struct creation *creation)
+{
+	const struct parameters *parameters = creation->parameters;
+	struct record *record = calloc(1, sizeof(*record));
+
+	if (!record)
+		abort();
+	*record = (struct record){
+		.state = RECORD_CREATING,
+		.on_delete = parameters->on_delete,
+		.capacity = creation->required,
+		.mode = parameters->mode,
+		.uid = id_number(parameters->uid),
+		.gid = id_number(parameters->gid),
+		.reuse = parameters->reuse,
+		.archive_ttl = parameters->archive_ttl,
+		.name = copy_text(creation->name),
+		.place = copy_text(creation->place),
+		.path = copy_text(creation->place),
+		.namespace = copy_text(parameters->namespace),
+		.namespace_uid = copy_text(parameters->namespace_uid),
+		.claim = copy_text(parameters->claim),
+		.pv = copy_text(parameters->pv),
+		.statefulset = copy_text(parameters->statefulset),
+		.statefulset_uid = copy_text(parameters->statefulset_uid),
+		.template = copy_text(parameters->template),
+		.ordinal = copy_text(parameters->ordinal),
+	};
+	return record;
+}
+
+const char *creation_difference(
+	const struct record *record, const char *place, const struct parameters *parameters)
+{
+	if (strcmp(record->place, place))
+		return "another path";
+	if (record->mode != parameters->mode || record->uid != id_number(parameters->uid) ||
+		record->gid != id_number(parameters->gid))
+		return "another mode, uid or gid";
+	if (record->on_delete != parameters->on_delete ||
+		record->archive_ttl != parameters->archive_ttl)
+		return "another onDelete or archiveTTL";
+	return record->reuse != parameters->reuse ? "another reuse" : NULL;
+}
+
+static const char *difference(const struct creation *creation, const struct record *record)
+{
+	if (record->capacity < creation->required ||
+		(creation->limit && record->capacity > creation->limit))
+		return "another size";
+	return creation_difference(record, creation->place, creation->parameters);
+}
+
+static int check_existing(
+	const struct creation *creation, const struct record *record, struct error *err)
+{
+	const char *what;
+
+	if (strcmp(record->name, creation->name))
+		return error_set(err, ERROR_INTERNAL, "the names %s and %s have the same hash",
+			record->name, creation->name);
+	what = difference(creation, record);
+	if (what)
+		return error_set(err, ERROR_ALREADY_EXISTS, "the volume exists with %s (%s/%s)",
+			what, creation->base->location.share, record->path);
+	return 0;
+}
+
+/* The path lies in a base of its own, which another StorageClass names. */
+static int check_no_base_above(const struct creation *creation, const char *path, struct error *err)
+{
+	_cleanup_free_ char *part = copy_text(path);
+
+	for (char *slash = part; slash; slash = strchr(slash + 1, '/')) {
+		_cleanup_close_ int fd = -1;
+
+		if (slash == part)
+			continue;
+		*slash = '\0';
+		if (beneath_open_dir(creation->base->fd, part, O_PATH, &fd, NULL) < 0)
+			return 0;
+		if (faccessat(fd, ".ordinal", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return error_set(err, ERROR_FAILED_PRECONDITION,
+				"the path %s lies in %s/%s, which is a base of its own: change the "
+				"pathPattern, or the path parameter of one of the classes",
+				path, creation->base->location.share, part);
+		*slash = '/';
+	}
+	return 0;
+}
+
+/* Take another path beside the one that is occupied; the volume never gets what lies there. */
+static int move_aside(const struct creation *creation, struct record *record, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	const char *pv = creation->parameters->pv;
+
+	if (strcmp(record->path, record->place))
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"%s and %s in %s both hold data that are no volume's: move them away",
+			record->place, record->path, creation->base->location.share);
+	if (asprintf(&path, "%s@%s", record->place, pv ? pv : creation->hash.text) < 0)
+		abort();
+	if (beneath_check_path(path, err) < 0 ||
+		inventory_reserve(&creation->base->inventory, path, &creation->hash, err) < 0)
+		return -1;
+	free(record->path);
+	record->path = take_ptr(path);
+	return 0;
+}
+
+/* Reserve a path for a volume without a record. */
+static int choose_path(const struct creation *creation, struct record *record, struct error *err)
+{
+	struct base *base = creation->base;
+
+	if (check_no_base_above(creation, record->place, err) < 0)
+		return -1;
+	while (inventory_reserve(&base->inventory, record->path, &creation->hash, err) < 0) {
+		if (err->kind != ERROR_ALREADY_EXISTS)
+			return -1;
+		if (!reclaim_free_removed(base, record->path))
+			return move_aside(creation, record, err);
+	}
+	return 0;
+}
+
+/* Where the volume will lie: at the path of its predecessor, or at one of its own. */
+static int find_place(const struct creation *creation, struct record *record, struct error *err)
+{
+	const struct parameters *parameters = creation->parameters;
+	struct volume_hash owner;
+
+	if (parameters->reuse && reclaim_claim(creation->base, &creation->hash, record,
+					 parameters->reuse_across_namespaces, err) < 0)
+		return -1;
+	/* Retained data bring their path. */
+	if (record->predecessor &&
+		inventory_owner(&creation->base->inventory, record->path, &owner) &&
+		!strcmp(owner.text, creation->hash.text))
+		return 0;
+	return choose_path(creation, record, err);
+}
+
+/* Make the directory at the record's path, or take an empty one that is there: an earlier call
+ * made it before it died. *RET_FD stays -1 when there are data. */
+static int make_directory(const struct creation *creation, const struct record *record, int *ret_fd,
+	struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	bool created, empty = true;
+
+	if (beneath_make_dir(creation->base->fd, record->path, &fd, &created, err) < 0) {
+		if (err->errnum == ENOTDIR || err->errnum == ELOOP)
+			return 0;
+		return -1;
+	}
+	if (!created && beneath_is_empty(fd, &empty, err) < 0)
+		return -1;
+	if (empty)
+		*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int set_owner(int fd, const struct record *record, struct error *err)
+{
+	if ((record->uid >= 0 || record->gid >= 0) &&
+		fs_calls->fchown(fd, (uid_t)record->uid, (gid_t)record->gid) < 0)
+		return error_set_errno(err, errno, "change the owner of %s", record->path);
+	/* After the owner, whose change clears the set-id bits. */
+	if (fs_calls->fchmod(fd, (mode_t)record->mode) < 0)
+		return error_set_errno(err, errno, "change the mode of %s", record->path);
+	return 0;
+}
+
+/* Put the data where the record says: new ones, with the owner that the class wants, or those of
+ * the predecessor as they are. *RET_FD stays -1 when somebody else's data are there. */
+static int make_data(const struct creation *creation, const struct record *record, int *ret_fd,
+	struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	bool occupied;
+
+	if (record->predecessor) {
+		if (reclaim_take_up(creation->base, record, &occupied, err) < 0)
+			return -1;
+		return occupied ? 0
+				: beneath_open_dir(
+					  creation->base->fd, record->path, O_RDONLY, ret_fd, err);
+	}
+	if (make_directory(creation, record, &fd, err) < 0)
+		return -1;
+	if (fd >= 0 && set_owner(fd, record, err) < 0)
+		return -1;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* The same, beside what is there already if need be. */
+static int find_room(
+	const struct creation *creation, struct record *record, int *ret_fd, struct error *err)
+{
+	_cleanup_free_ char *occupied = copy_text(record->path);
+
+	if (make_data(creation, record, ret_fd, err) < 0)
+		return -1;
+	if (*ret_fd >= 0)
+		return 0;
+	if (move_aside(creation, record, err) < 0 ||
+		catalog_intend(creation->base->catalog, &creation->hash, record, err) < 0)
+		return -1;
+	inventory_release(&creation->base->inventory, occupied, &creation->hash);
+	if (make_data(creation, record, ret_fd, err) < 0)
+		return -1;
+	return *ret_fd < 0 ? move_aside(creation, record, err) : 0;
+}
+
+/* From the intent to the ready volume. Every step may have been done by an earlier call. The disk
+ * is waited for twice only: for the intent, and for all that follows it. */
+static int complete(const struct creation *creation, struct record *record, struct error *err)
+{
+	struct base *base = creation->base;
+	_cleanup_close_ int fd = -1;
+
+	if (catalog_intend(base->catalog, &creation->hash, record, err) < 0 ||
+		find_room(creation, record, &fd, err) < 0 ||
+		catalog_complete(base->catalog, &creation->hash, err) < 0)
+		return -1;
+	if (fs_calls->fsync(fd) < 0)
+		return error_set_errno(err, errno, "sync %s", record->path);
+	if (beneath_sync_parent(base->fd, record->path, err) < 0 ||
+		catalog_sync(base->catalog, err) < 0)
+		return -1;
+	record->state = RECORD_READY;
+	if (record->predecessor)
+		reclaim_taken_up(base, record);
+	return 0;
+}
+
+int creation_forget(struct base *base, const struct volume_hash *hash, const struct record *record,
+	struct error *err)
+{
+	if (record->predecessor)
+		return reclaim_put_back(base, hash, record, err);
+	/* What is there and is not empty, or no directory, is not ours. */
+	if (catalog_has_record(base->catalog, hash)) {
+		if (beneath_remove_empty(base->fd, record->path, err) < 0 &&
+			err->errnum != ENOTEMPTY && err->errnum != ENOTDIR)
+			return -1;
+		if (catalog_remove(base->catalog, hash, err) < 0)
+			return -1;
+		beneath_prune_parents(base->fd, record->path);
+	}
+	inventory_release(&base->inventory, record->path, hash);
+	return 0;
+}
+
+static int forget(const struct creation *creation, const struct record *record, struct error *err)
+{
+	return creation_forget(creation->base, &creation->hash, record, err);
+}
+
+/* A failed creation must leave nothing that its caller, told that there is no volume, would never
+ * come back for. What cannot be taken back is ABORTED: the call is to be repeated. */
+static int take_back(
+	const struct creation *creation, const struct record *record, struct error *err)
+{
+	struct error why;
+
+	if (forget(creation, record, &why) < 0 && err)
+		err->kind = ERROR_ABORTED;
+	return -1;
+}
+
+static int create_new(
+	const struct creation *creation, struct record **ret_record, struct error *err)
+{
+	_cleanup_(record_freep) struct record *record = new_record(creation);
+
+	if (find_place(creation, record, err) < 0 || complete(creation, record, err) < 0)
+		return take_back(creation, record, err);
+	*ret_record = take_ptr(record);
+	return 0;
+}
+
+/* Go on with a creation that was interrupted, or begin anew where it was for another request. */
+static int resume(const struct creation *creation, struct record *record,
+	struct record **ret_record, struct error *err)
+{
+	if (difference(creation, record) || inventory_reserve(&creation->base->inventory,
+						    record->path, &creation->hash, NULL) < 0) {
+		if (forget(creation, record, err) < 0)
+			return -1;
+		return create_new(creation, ret_record, err);
+	}
+	return complete(creation, record, err) < 0 ? take_back(creation, record, err) : 0;
+}
+
+int creation_run(const struct creation *creation, struct record **ret_record, struct error *err)
+{
+	struct catalog *catalog = creation->base->catalog;
+	_cleanup_(record_freep) struct record *record = NULL, *begun_anew = NULL;
+
+	if (catalog_in_trash(catalog, &creation->hash))
+		return error_set(err, ERROR_ABORTED,
+			"a volume of this name is still being removed: try again");
+	if (catalog_read(catalog, &creation->hash, &record, err) < 0)
+		return err->kind == ERROR_NOT_FOUND ? create_new(creation, ret_record, err) : -1;
+	switch (record->state) {
+	case RECORD_RETAINED:
+	case RECORD_ARCHIVED:
+		if (reclaim_set_aside(creation->base, &creation->hash, record, err) < 0)
+			return -1;
+		return create_new(creation, ret_record, err);
+	case RECORD_CREATING:
+		if (resume(creation, record, &begun_anew, err) < 0)
+			return -1;
+		break;
+	default:
+		if (check_existing(creation, record, err) < 0)
+			return -1;
+	}
+	*ret_record = begun_anew ? take_ptr(begun_anew) : take_ptr(record);
+	return 0;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trash.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "log.h"
+#include "reclaim.h"
+#include "remove_tree.h"
+
+#define SECOND 1000000000LL
+
+/* How long what failed is left alone, at first and at most. */
+#define RETRY_MIN (60 * SECOND)
+#define RETRY_MAX (3600 * SECOND)
+
+/* How often the clock is looked at: somebody may set it, and archives expire by it. */
+#define CLOCK_CHECK (3600 * SECOND)
+
+/* How often a long removal says how far it is. */
+#define REPORT_EVERY (10 * SECOND)
+
+/* A pause shorter than that is saved up. */
+#define PAUSE_MIN (SECOND / 100)
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+/* Wait for a wake-up until the time WHEN; false when it has come. Under the mutex. */
+static bool wait_until(struct trash *trash, int64_t when)
+{
+	struct timespec deadline = {when / SECOND, when % SECOND};
+
+	return pthread_cond_timedwait(&trash->changed, &trash->mutex, &deadline) == 0;
+}
+
+/* Keep to the rate. */
+static void pace(struct trash *trash, int64_t now)
+{
+	if (!trash->rate)
+		return;
+	/* What was not used up lately does not make a burst. */
+	if (trash->next < now - PAUSE_MIN)
+		trash->next = now - PAUSE_MIN;
+	trash->next += SECOND / trash->rate;
+	if (trash->next < now + PAUSE_MIN)
+		return;
+	pthread_mutex_lock(&trash->mutex);
+	while (!atomic_load(&trash->stop) && wait_until(trash, trash->next))
+		;
+	pthread_mutex_unlock(&trash->mutex);
+}
+
+/* One file was removed: whether to go on. */
+static bool step(void *context)
+{
+	struct trash *trash = context;
+	int64_t now = now_ns();
+
+	trash->removed++;
+	if (now >= trash->report) {
+		trash->report = now + REPORT_EVERY;
+		log_info("%s/.ordinal/trash/%s: %ld files removed so far", trash->base_name,
+			trash->entry, trash->removed);
+	}
+	pace(trash, now);
+	return !atomic_load(&trash->stop);
+}
+
+/* Remove NAME, which is in the trash of BASE; whether it is gone. */
+static bool remove_entry(struct trash *trash, const struct base *base, const char *name)
+{
+	const struct beneath_watch watch = {step, trash};
+	int64_t started = now_ns();
+	struct error err;
+
+	trash->base_name = base->location.share;
+	trash->entry = name;
+	trash->removed = 0;
+	trash->report = started + REPORT_EVERY;
+	if (remove_tree(catalog_trash(base->catalog), name, &watch, &err) == 0) {
+		log_debug("%s/.ordinal/trash/%s: removed, %ld files in %.1f s", trash->base_name,
+			name, trash->removed, (double)(now_ns() - started) / SECOND);
+		return true;
+	}
+	if (err.errnum != ECANCELED)
+		log_warn("%s/.ordinal/trash: %s; will be tried again", trash->base_name, err.text);
+	return false;
+}
+
+static bool is_trash_of(const struct base *base, const char *name)
+{
+	struct volume_hash hash = {0};
+
+	if (*name == '.' || strlen(name) != VOLUME_HASH_LENGTH)
+		return false;
+	memcpy(hash.text, name, VOLUME_HASH_LENGTH);
+	/* With a record its deletion is not complete: DeleteVolume will be called again. */
+	return !catalog_has_record(base->catalog, &hash);
+}
+
+/* Remove what is in the trash of BASE; whether all of it went. */
+static bool empty_trash(struct trash *trash, const struct base *base)
+{
+	int fd = catalog_trash(base->catalog);
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+	bool clean = true;
+
+	while (dir && (entry = readdir(dir)) && !atomic_load(&trash->stop))
+		if (is_trash_of(base, entry->d_name))
+			clean = remove_entry(trash, base, entry->d_name) && clean;
+	if (dir)
+		closedir(dir);
+	return clean;
+}
+
+/* Go on with what a crash or an error interrupted; whether nothing is left of it. */
+static bool finish(struct trash *trash, struct base *base)
+{
+	struct volume_hash hash;
+	struct error err;
+	int result = 0;
+
+	while (result == 0 && inventory_unfinished(&base->inventory, &hash)) {
+		_cleanup_(keylock_release) struct keylock_holder held = {0};
+
+		if (keylock_acquire(trash->busy, hash.text, &trash->stop, &held, &err) < 0)
+			return false;
+		result = reclaim_finish(base, &hash, &err);
+	}
+	if (result < 0)
+		log_warn("%s: archive a deleted volume: %s; will be tried again",
+			base->location.share, err.text);
+	return result == 0;
+}
+
+/* Move the archives whose time has come to the trash; whether that succeeded. *NEXT becomes the
+ * time when another one's comes, if that is sooner. */
+static bool expire(struct base *base, int64_t *next)
+{
+	int64_t when;
+	struct error err;
+
+	if (reclaim_expire(base, &when, &err) < 0) {
+		log_warn("%s/.ordinal/archive: remove what is older than its archiveTTL: %s; will "
+			 "be tried again",
+			base->location.share, err.text);
+		return false;
+	}
+	if (when != INT64_MAX) {
+		int64_t left = (when - inventory_now(&base->inventory)) * 1000;
+
+		if (now_ns() + left < *next)
+			*next = now_ns() + left;
+	}
+	return true;
+}
+
+/* Look at every base once; whether all went well. */
+static bool work_once(struct trash *trash, int64_t *ret_next)
+{
+	int64_t next = now_ns() + CLOCK_CHECK;
+	bool clean = true;
+
+	for (struct base *base = NULL; (base = bases_next(trash->bases, base));) {
+		if (!base_is_writer(base))
+			continue;
+		clean = finish(trash, base) && clean;
+		clean = expire(base, &next) && clean;
+		clean = empty_trash(trash, base) && clean;
+	}
+	*ret_next = next;
+	return clean;
+}
+
+static void *run(void *argument)
+{
+	struct trash *trash = argument;
+	int64_t retry = RETRY_MIN, next = 0;
+
+	pthread_mutex_lock(&trash->mutex);
+	while (!atomic_load(&trash->stop)) {
+		bool clean;
+
+		while (!trash->work && !atomic_load(&trash->stop) && wait_until(trash, next))
+			;
+		if (atomic_load(&trash->stop))
+			break;
+		trash->work = false;
+		trash->running = true;
+		pthread_mutex_unlock(&trash->mutex);
+		clean = work_once(trash, &next);
+		retry = clean ? RETRY_MIN : retry < RETRY_MAX / 2 ? retry * 2 : RETRY_MAX;
+		if (!clean && now_ns() + retry < next)
+			next = now_ns() + retry;
+		pthread_mutex_lock(&trash->mutex);
+		trash->running = false;
+		pthread_cond_broadcast(&trash->changed);
+	}
+	pthread_mutex_unlock(&trash->mutex);
+	return NULL;
+}
+
+void trash_start(struct trash *trash, struct bases *bases, struct keylock *busy, long rate)
+{
+	pthread_condattr_t monotonic;
+
+	*trash = (struct trash){.bases = bases, .busy = busy, .rate = rate, .work = true};
+	pthread_mutex_init(&trash->mutex, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&trash->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	if (pthread_create(&trash->thread, NULL, run, trash))
+		abort();
+}
+
+void trash_stop(struct trash *trash)
+{
+	pthread_mutex_lock(&trash->mutex);
+	atomic_store(&trash->stop, true);
+	pthread_cond_broadcast(&trash->changed);
+	pthread_mutex_unlock(&trash->mutex);
+	keylock_interrupt(trash->busy);
+	pthread_join(trash->thread, NULL);
+	pthread_cond_destroy(&trash->changed);
+	pthread_mutex_destroy(&trash->mutex);
+}
+
+void trash_wake(struct trash *trash)
+{
+	pthread_mutex_lock(&trash->mutex);
+	trash->work = true;
+	pthread_cond_broadcast(&trash->changed);
+	pthread_mutex_unlock(&trash->mutex);
+}
+
+void trash_wait(struct trash *trash)
+{
+	pthread_mutex_lock(&trash->mutex);
+	while (trash->work || trash->running)
+		pthread_cond_wait(&trash->changed, &trash->mutex);
+	pthread_mutex_unlock(&trash->mutex);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A volume as CSI's messages show it: the Volume of CreateVolume, ListVolumes and
+ * ControllerGetVolume, and how it fares.
+ */
+#ifndef ORDINAL_VOLUME_MESSAGE_H
+#define ORDINAL_VOLUME_MESSAGE_H
+
+#include "csi.pb-c.h"
+#include "driver.h"
+
+/* All that .volume points to; it must not be moved. */
+struct volume_message {
+	Csi__V1__Volume volume;
+	char *path;
+	Csi__V1__Volume__VolumeContextEntry entry, *context[1];
+	Csi__V1__Topology__SegmentsEntry segment, *segments[1];
+	Csi__V1__Topology topology, *topologies[1];
+};
+
+/* Fill *RET; VOLUME and DRIVER are borrowed for as long. Caller calls volume_message_done(). */
+void volume_message_init(
+	struct volume_message *ret, const struct driver *driver, const struct volume *volume);
+void volume_message_done(struct volume_message *message);
+
+/* "<base>/<path>": what the volume's context says. Caller frees. */
+char *volume_message_path(const struct volume *volume);
+
+/* How a volume fares. *RET points into REASON, which the caller has. */
+void volume_message_condition(struct driver *driver, const struct volume *volume,
+	Csi__V1__VolumeCondition *ret, struct error *reason);
+
+#endif
