@@ -74,6 +74,45 @@ static void add_metadata(struct provisioning *provisioning, const struct control
 	string_map_add(parameters, ORDINAL_KEY_ORDINAL, place->ordinal);
 }
 
+/* Whether data may outlive their volume, so that it matters in which life of a namespace they came
+ * to be. */
+static bool may_outlive(const struct storage_class *class)
+{
+	static const char *const keys[] = {"onDelete", "archiveOnDelete", "reuse"};
+
+	for (size_t i = 0; i < class->parameters.count; i++)
+		for (size_t j = 0; j < ARRAY_SIZE(keys); j++)
+			if (!strcmp(class->parameters.items[i].key, keys[j]))
+				return true;
+	return false;
+}
+
+/* Asked for anew with every claim: a cache may be that of a namespace before, of the same name,
+ * whose data are nobody else's. */
+static int add_namespace_uid(
+	struct provisioning *provisioning, const struct controller *controller, struct error *err)
+{
+	const char *namespace = provisioning->claim->object.namespace, *uid;
+	_cleanup_free_ char *path = NULL;
+	struct rest_request request = {.method = "GET"};
+	struct json_object *answer = NULL;
+
+	if (asprintf(&path, "/api/v1/namespaces/%s", namespace) < 0)
+		abort();
+	request.path = path;
+	if (controller->api.call(controller->api.self, &request, &answer, err) < 0) {
+		/* NOT_FOUND is for nodes. */
+		if (err && err->kind == ERROR_NOT_FOUND)
+			err->kind = ERROR_FAILED_PRECONDITION;
+		return error_prefix(err, "namespace %s", namespace);
+	}
+	uid = json_string(json_member(answer, "metadata", json_type_object), "uid");
+	if (uid)
+		string_map_add(&provisioning->parameters, ORDINAL_KEY_NAMESPACE_UID, uid);
+	json_object_put(answer);
+	return uid ? 0 : error_set(err, ERROR_INTERNAL, "namespace %s has no uid", namespace);
+}
+
 void provisioning_volume_name(const struct controller *controller, const struct claim *claim,
 	char out[static VOLUME_NAME_MAX])
 {
@@ -98,6 +137,9 @@ int provisioning_init(struct provisioning *provisioning, const struct controller
 		return -1;
 	}
 	add_metadata(provisioning, controller);
+	if (controller->driver.info.ours && may_outlive(class) &&
+		add_namespace_uid(provisioning, controller, err) < 0)
+		return -1;
 	if (!controller->driver.info.topology)
 		return 0;
 	if (class->restricts_topology && !*claim->selected_node)

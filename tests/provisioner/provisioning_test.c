@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "names.h"
 #include "testing.h"
 #include "world.h"
 
@@ -135,6 +136,52 @@ static void test_plain_volume(void **state)
 		" 'persistentVolumeReclaimPolicy': 'Retain', 'storageClassName': 'fast',"
 		" 'volumeMode': 'Block'}}");
 	end(&fixture);
+}
+
+/* Data that may outlive their volume are known by the life of their namespace; only our own drivers
+ * are told. */
+static void test_namespace_uid(void **state)
+{
+	static const char class_archive[] =
+		"{'metadata': {'name': 'fast', 'uid': 'c1'}, 'provisioner': 'd.example.com',"
+		"'parameters': {'onDelete': 'archive'}}";
+	static const struct {
+		struct api_step step;
+		bool ours;
+		const char *uid; /* NULL: refused with KIND */
+		enum error_kind kind;
+	} cases[] = {
+		{{"GET /api/v1/namespaces/shop", ERROR_NONE, "{'metadata': {'uid': 'n1'}}", false},
+			true, "n1", ERROR_NONE},
+		{{"GET /api/v1/namespaces/shop", ERROR_NONE, "{'metadata': {}}", false}, true, NULL,
+			ERROR_INTERNAL},
+		{{"GET /api/v1/namespaces/shop", ERROR_NOT_FOUND, "not found", false}, true, NULL,
+			ERROR_FAILED_PRECONDITION},
+		{{"GET /api/v1/namespaces/shop", ERROR_UNAVAILABLE, "gone", false}, true, NULL,
+			ERROR_UNAVAILABLE},
+		{{"GET /nothing", ERROR_NONE, "{}", false}, false, "", ERROR_NONE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct fixture fixture;
+		const char *uid;
+		int result;
+
+		world_init(&fixture.world, NULL, 0, &cases[i].step, 1);
+		world_set(fixture.world.controller.sets, &stateful_set_type, web_set);
+		fixture.world.controller.driver.info.ours = cases[i].ours;
+		fixture.claim = object_of(&claim_type, web_0);
+		fixture.class = object_of(&storage_class_type, class_archive);
+		result = provisioning_init(&fixture.provisioning, &fixture.world.controller,
+			fixture.claim, fixture.class, NULL, &fixture.err);
+		assert_int_equal(result, cases[i].uid ? 0 : -1);
+		if (result < 0)
+			assert_int_equal(fixture.err.kind, cases[i].kind);
+		uid = string_map_get(&fixture.provisioning.parameters, ORDINAL_KEY_NAMESPACE_UID);
+		assert_string_equal(uid ? uid : "", cases[i].uid ? cases[i].uid : "");
+		end(&fixture);
+	}
 }
 
 /* A file system's type means nothing for a block device. */
@@ -343,6 +390,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_volume_of_a_set),
 		cmocka_unit_test(test_plain_volume),
+		cmocka_unit_test(test_namespace_uid),
 		cmocka_unit_test(test_block_has_no_fs_type),
 		cmocka_unit_test(test_allowed_topologies),
 		cmocka_unit_test(test_metadata),
