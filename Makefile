@@ -96,6 +96,8 @@ $(eval $(call test_rule,csi))
 $(BUILD)/tests/provisioner/csi_client_test: $(addprefix $(BUILD)/csi/,rpc_server.o unix_socket.o \
 		wire_strings.o)
 $(BUILD)/tests/provisioner/csi_client_test.o: CPPFLAGS += -Icsi
+# Starts the program.
+$(BUILD)/tests/csi/restart_test: | $(BUILD)/ordinal-csi
 $(BUILD)/tests/%.o: | build/.packages-test
 
 # Measures the program that ships.

@@ -8,6 +8,7 @@
 #include "flags.h"
 #include "log.h"
 #include "names.h"
+#include "probe.h"
 #include "registration.h"
 
 #define PROGRAM "ordinal-csi"
@@ -31,6 +32,7 @@ static const char *registration_dir = "/registration";
 static int socket_gid = -1;
 static bool stats_walk;
 static int trash_rate = 10000;
+static bool probe;
 static int log_format_choice = LOG_FORMAT_TEXT;
 static int log_level_choice = LOG_LEVEL_INFO;
 
@@ -67,6 +69,10 @@ static const struct flag flags[] = {
 		"Report what each volume itself uses, by looking at every file of it, one volume at "
 		"a time. Default: what its file system says.",
 		0, 0, NULL},
+	{"probe", FLAG_BOOL, &probe,
+		"Ask the driver that serves --endpoint whether it is ready, and exit: 0 when it is, 1 "
+		"when it is not or does not answer within 3 s. Of the other flags none matters.",
+		0, 0, NULL},
 	{"log-format", FLAG_CHOICE, &log_format_choice, "Form of the log. Default text.", 0, 0,
 		"text|json"},
 	{"log-level", FLAG_CHOICE, &log_level_choice, "Least level that is logged. Default info.",
@@ -88,16 +94,20 @@ static bool is_driver_name(const char *name)
 	return true;
 }
 
-static void check_flags(void)
+static void check_endpoint(void)
 {
-	struct error err;
-
 	if (!strncmp(endpoint, "unix:", 5))
 		endpoint += 5;
 	while (endpoint[0] == '/' && endpoint[1] == '/')
 		endpoint++;
 	if (*endpoint != '/')
 		flags_reject(PROGRAM, flags, "endpoint", "is not unix:///path/csi.sock");
+}
+
+static void check_flags(void)
+{
+	struct error err;
+
 	if (!node_id || !*node_id || strlen(node_id) > DRIVER_NODE_ID_MAX)
 		flags_reject(PROGRAM, flags, "nodeid", "is required, with at most 63 characters");
 	if (!is_driver_name(driver_name))
@@ -110,6 +120,17 @@ static void check_flags(void)
 	if (registration_path && *registration_path != '/')
 		flags_reject(
 			PROGRAM, flags, "kubelet-registration-path", "is not an absolute path");
+}
+
+/* The exit code of --probe. */
+static int run_probe(void)
+{
+	struct error err;
+
+	if (probe_driver(endpoint, &err) == 0)
+		return 0;
+	fprintf(stderr, PROGRAM ": %s\n", err.text);
+	return 1;
 }
 
 static void refused_by_kubelet(void)
@@ -197,6 +218,9 @@ int main(int argc, char **argv)
 	int code;
 
 	flags_parse(PROGRAM, "a CSI driver for volumes of StatefulSets", flags, argc, argv);
+	check_endpoint();
+	if (probe)
+		return run_probe();
 	check_flags();
 	log_init((enum log_level)log_level_choice, (enum log_format)log_format_choice);
 	signals = block_signals();

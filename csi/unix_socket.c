@@ -56,6 +56,21 @@ int unix_socket_claim(const char *path, struct error *err)
 	return 0;
 }
 
+int unix_socket_check_served(const char *path, struct error *err)
+{
+	struct sockaddr_un address = {0};
+	int error;
+
+	if (check_path(path, &address, err) < 0)
+		return -1;
+	error = connect_to(&address);
+	if (error == ENOENT || error == ECONNREFUSED)
+		return error_set(err, ERROR_UNAVAILABLE, "nobody serves %s", path);
+	if (error && error != EAGAIN)
+		return error_set_errno(err, error, "connect to %s", path);
+	return 0;
+}
+
 int unix_socket_set_group(const char *path, gid_t gid, struct error *err)
 {
 	if (gid != (gid_t)-1 && lchown(path, (uid_t)-1, gid) < 0)

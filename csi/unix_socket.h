@@ -14,6 +14,9 @@
  * a socket's, or is a file of another kind. */
 int unix_socket_claim(const char *path, struct error *err);
 
+/* Whether somebody listens at PATH, even if busy or stopped; ERROR_UNAVAILABLE when nobody does. */
+int unix_socket_check_served(const char *path, struct error *err);
+
 /* Give the socket at PATH to GID; nothing for (gid_t)-1. */
 int unix_socket_set_group(const char *path, gid_t gid, struct error *err);
 

@@ -422,6 +422,36 @@ static void test_socket_is_not_stolen(void **state)
 	assert_int_equal(call_wait(world, "volume", 30000), ERROR_NONE);
 }
 
+/* Nor when its server is so busy that it takes no connection. */
+static void test_full_socket_is_not_stolen(void **state)
+{
+	struct world *world = *state;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int busy = socket(AF_UNIX, SOCK_STREAM, 0), callers[64], count = 0;
+	struct rpc_server *second;
+	struct stat before, after;
+	struct error err;
+
+	rpc_server_stop(world->server, 0);
+	world->server = NULL;
+	strcpy(address.sun_path, world->socket);
+	assert_int_equal(bind(busy, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(busy, 0), 0);
+	do
+		callers[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	while (connect(callers[count++], (struct sockaddr *)&address, sizeof(address)) == 0 &&
+		count < (int)ARRAY_SIZE(callers));
+	assert_true(count < (int)ARRAY_SIZE(callers));
+	assert_int_equal(stat(world->socket, &before), 0);
+	assert_int_equal(rpc_server_start(&world->options, &second, &err), -1);
+	assert_int_equal(err.kind, ERROR_FAILED_PRECONDITION);
+	assert_int_equal(stat(world->socket, &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	while (count)
+		close(callers[--count]);
+	close(busy);
+}
+
 static void test_stale_socket_is_replaced(void **state)
 {
 	struct world *world = *state;
@@ -519,6 +549,7 @@ int main(void)
 		TEST(test_stop_finishes_calls),
 		TEST(test_stop_cancels_calls),
 		TEST(test_socket_is_not_stolen),
+		TEST(test_full_socket_is_not_stolen),
 		TEST(test_stale_socket_is_replaced),
 		TEST(test_socket_paths),
 		TEST(test_socket_permissions),
