@@ -36,37 +36,58 @@ static void expect(const struct error *err, enum error_kind kind, const char *te
 			err->text, error_kind_name(kind), text ? text : "");
 }
 
-static struct error try_publish(struct fixture *fixture, const struct publish *publish)
+/* A request with all that it points to. */
+struct publish_request {
+	Csi__V1__VolumeCapability__AccessMode mode;
+	Csi__V1__VolumeCapability__MountVolume mount_volume;
+	Csi__V1__VolumeCapability__BlockVolume block;
+	Csi__V1__VolumeCapability capability;
+	Csi__V1__NodePublishVolumeRequest request;
+};
+
+static void fill_request(struct publish_request *call, const struct publish *publish)
+{
+	csi__v1__volume_capability__access_mode__init(&call->mode);
+	csi__v1__volume_capability__mount_volume__init(&call->mount_volume);
+	csi__v1__volume_capability__block_volume__init(&call->block);
+	csi__v1__volume_capability__init(&call->capability);
+	csi__v1__node_publish_volume_request__init(&call->request);
+	call->mode.mode =
+		(Csi__V1__VolumeCapability__AccessMode__Mode)(publish->mode ? publish->mode
+									    : WRITER);
+	while (call->mount_volume.n_mount_flags < 4 &&
+		publish->flags[call->mount_volume.n_mount_flags])
+		call->mount_volume.n_mount_flags++;
+	call->mount_volume.mount_flags = (char **)publish->flags;
+	call->capability.access_mode = &call->mode;
+	call->capability.access_type_case = publish->block
+						    ? CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_BLOCK
+						    : CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_MOUNT;
+	if (publish->block)
+		call->capability.block = &call->block;
+	else
+		call->capability.mount = &call->mount_volume;
+	call->request.volume_id = (char *)publish->id;
+	call->request.target_path = (char *)publish->target;
+	call->request.readonly = publish->readonly;
+	call->request.volume_capability = publish->no_capability ? NULL : &call->capability;
+}
+
+static struct error send_request(struct fixture *fixture, const struct publish_request *call)
 {
 	struct error err = {0};
-	Csi__V1__VolumeCapability__AccessMode mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
-	Csi__V1__VolumeCapability__MountVolume mount_volume =
-		CSI__V1__VOLUME_CAPABILITY__MOUNT_VOLUME__INIT;
-	Csi__V1__VolumeCapability__BlockVolume block =
-		CSI__V1__VOLUME_CAPABILITY__BLOCK_VOLUME__INIT;
-	Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
-	Csi__V1__NodePublishVolumeRequest request = CSI__V1__NODE_PUBLISH_VOLUME_REQUEST__INIT;
 
-	mode.mode = (Csi__V1__VolumeCapability__AccessMode__Mode)(publish->mode ? publish->mode
-										: WRITER);
-	while (mount_volume.n_mount_flags < 4 && publish->flags[mount_volume.n_mount_flags])
-		mount_volume.n_mount_flags++;
-	mount_volume.mount_flags = (char **)publish->flags;
-	capability.access_mode = &mode;
-	capability.access_type_case = publish->block
-					      ? CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_BLOCK
-					      : CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_MOUNT;
-	if (publish->block)
-		capability.block = &block;
-	else
-		capability.mount = &mount_volume;
-	request.volume_id = (char *)publish->id;
-	request.target_path = (char *)publish->target;
-	request.readonly = publish->readonly;
-	request.volume_capability = publish->no_capability ? NULL : &capability;
-	fixture_free(fixture_call(fixture, "Node/NodePublishVolume", &request,
+	fixture_free(fixture_call(fixture, "Node/NodePublishVolume", &call->request,
 		&csi__v1__node_publish_volume_response__descriptor, &err));
 	return err;
+}
+
+static struct error try_publish(struct fixture *fixture, const struct publish *publish)
+{
+	struct publish_request call;
+
+	fill_request(&call, publish);
+	return send_request(fixture, &call);
 }
 
 static void publish(struct fixture *fixture, const struct publish *publish, enum error_kind kind,
@@ -252,6 +273,109 @@ static void test_refusals(void **state)
 	unpublish(fixture, "", target, ERROR_INVALID, "volume_id");
 	unpublish(fixture, id, "", ERROR_INVALID, "target_path");
 	unpublish(fixture, id, fixture_path(fixture, "no/target"), ERROR_NONE, NULL);
+}
+
+static char long_text[5000];
+static Csi__V1__NodePublishVolumeRequest__SecretsEntry secret;
+static Csi__V1__NodePublishVolumeRequest__SecretsEntry *secrets[] = {&secret};
+static Csi__V1__NodePublishVolumeRequest__VolumeContextEntry entry;
+static Csi__V1__NodePublishVolumeRequest__VolumeContextEntry *context[] = {&entry};
+
+static void long_id(struct publish_request *call)
+{
+	call->request.volume_id = long_text;
+}
+
+static void strange_id(struct publish_request *call)
+{
+	call->request.volume_id = (char *)"a\tb";
+}
+
+static void long_target(struct publish_request *call)
+{
+	call->request.target_path = long_text;
+}
+
+static void strange_target(struct publish_request *call)
+{
+	call->request.target_path = (char *)"/tmp/a\nb";
+}
+
+static void large_secrets(struct publish_request *call)
+{
+	csi__v1__node_publish_volume_request__secrets_entry__init(&secret);
+	secret.value = long_text;
+	call->request.secrets = secrets;
+	call->request.n_secrets = 1;
+}
+
+static void large_context(struct publish_request *call)
+{
+	csi__v1__node_publish_volume_request__volume_context_entry__init(&entry);
+	entry.key = long_text;
+	call->request.volume_context = context;
+	call->request.n_volume_context = 1;
+}
+
+static void no_access_mode(struct publish_request *call)
+{
+	call->capability.access_mode = NULL;
+}
+
+static void unknown_access_mode(struct publish_request *call)
+{
+	call->mode.mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__UNKNOWN;
+}
+
+static void no_access_type(struct publish_request *call)
+{
+	call->capability.access_type_case = CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE__NOT_SET;
+}
+
+static void fs_type(struct publish_request *call)
+{
+	call->mount_volume.fs_type = (char *)"ext4";
+}
+
+static void mount_group(struct publish_request *call)
+{
+	call->mount_volume.volume_mount_group = (char *)"100";
+}
+
+/* What is wrong with a request is said with the name of its field. */
+static void test_fields(void **state)
+{
+	static const struct {
+		void (*spoil)(struct publish_request *call);
+		const char *field;
+	} cases[] = {
+		{long_id, "volume_id"},
+		{strange_id, "volume_id"},
+		{long_target, "target_path"},
+		{strange_target, "target_path"},
+		{large_secrets, "secrets"},
+		{large_context, "volume_context"},
+		{no_access_mode, "access_mode"},
+		{unknown_access_mode, "access mode 0"},
+		{no_access_type, "access_type"},
+		{fs_type, "fs_type"},
+		{mount_group, "volume_mount_group"},
+	};
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	const struct publish publish = {.id = id, .target = fixture_path(fixture, "target")};
+
+	memset(long_text, '/', sizeof(long_text) - 1);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct publish_request call;
+		struct error err;
+
+		fill_request(&call, &publish);
+		cases[i].spoil(&call);
+		err = send_request(fixture, &call);
+		expect(&err, ERROR_INVALID, cases[i].field);
+		assert_false(fixture_exists(publish.target));
+	}
 }
 
 static void test_readonly_on_a_writable_mount(void **state)
@@ -527,6 +651,7 @@ int main(void)
 		TEST(test_flags_on_an_old_kernel),
 		TEST(test_readonly_propagates),
 		TEST(test_refusals),
+		TEST(test_fields),
 		TEST(test_readonly_on_a_writable_mount),
 		TEST(test_writable_on_a_readonly_mount),
 		TEST(test_foreign_mount),

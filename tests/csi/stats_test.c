@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 
 #include "fs_calls.h"
+#include "stats.h"
 
 static const struct fs_calls *kernel;
 
@@ -166,6 +169,32 @@ static void test_expand(void **state)
 	assert_int_equal(expand(fixture, world.id, world.target, NULL, ERROR_NONE, NULL), 1 << 20);
 }
 
+static void test_expand_fields(void **state)
+{
+	Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
+	Csi__V1__NodeExpandVolumeRequest__SecretsEntry entry =
+		CSI__V1__NODE_EXPAND_VOLUME_REQUEST__SECRETS_ENTRY__INIT;
+	Csi__V1__NodeExpandVolumeRequest__SecretsEntry *secrets[] = {&entry};
+	Csi__V1__NodeExpandVolumeRequest request = CSI__V1__NODE_EXPAND_VOLUME_REQUEST__INIT;
+	static char large[5000];
+	struct fixture *fixture = *state;
+	_cleanup_(free_world) struct world world;
+
+	make_world(fixture, &world);
+	request.volume_id = world.id;
+	request.volume_path = (char *)world.target;
+	request.volume_capability = &capability;
+	fixture_expect(fixture, "Node/NodeExpandVolume", &request,
+		&csi__v1__node_expand_volume_response__descriptor, ERROR_INVALID, "access_mode");
+	request.volume_capability = NULL;
+	memset(large, 'x', sizeof(large) - 1);
+	entry.key = large;
+	request.secrets = secrets;
+	request.n_secrets = 1;
+	fixture_expect(fixture, "Node/NodeExpandVolume", &request,
+		&csi__v1__node_expand_volume_response__descriptor, ERROR_INVALID, "secrets");
+}
+
 static void test_usage(void **state)
 {
 	struct fixture *fixture = *state;
@@ -228,6 +257,30 @@ static void test_deleted_directory(void **state)
 	expect_abnormal(fixture, &world, "was deleted");
 	/* Nor is it the other volume's. */
 	stats(fixture, world.other_id, world.target, ERROR_NOT_FOUND, "something other");
+}
+
+/* The directory of a process that has ended can be looked at, and not be read. */
+static void test_unreadable_directory(void **state)
+{
+	extern char **environ;
+	char *argv[] = {(char *)"true", NULL};
+	struct stats_volume volume = {.base = "/base", .path = "path"};
+	_cleanup_close_ int fd = -1;
+	struct stats seen;
+	struct error err;
+	char path[64];
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(posix_spawnp(&pid, "true", NULL, NULL, argv, environ), 0);
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	volume.source = fd;
+	assert_int_equal(stats_collect(fd, &volume, &seen, &err), 0);
+	assert_true(seen.abnormal);
+	assert_non_null(strstr(seen.condition.text, "cannot be read"));
 }
 
 static void test_moved_directory(void **state)
@@ -350,10 +403,12 @@ int main(void)
 		TEST(test_capabilities),
 		TEST(test_refusals),
 		TEST(test_expand),
+		TEST(test_expand_fields),
 		TEST(test_usage),
 		cmocka_unit_test_setup_teardown(
 			test_deleted_directory, fixture_scratch, fixture_done),
 		TEST(test_moved_directory),
+		cmocka_unit_test(test_unreadable_directory),
 		cmocka_unit_test_setup_teardown(test_walk, fixture_scratch, fixture_done),
 	};
 
