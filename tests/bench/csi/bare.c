@@ -37,9 +37,9 @@ static int make_dir(const struct bare *bare, const char *name)
 	return fd;
 }
 
-void bare_init(struct bare *bare, const struct scratch *scratch)
+void bare_init(struct bare *bare, const struct scratch *scratch, const char *name)
 {
-	bare->path = scratch_directory(scratch, "bare");
+	bare->path = scratch_directory(scratch, name);
 	bare->data = make_dir(bare, "data");
 	bare->records = make_dir(bare, "records");
 	bare->trash = make_dir(bare, "trash");
@@ -79,17 +79,6 @@ void bare_delete(void *context, unsigned long number)
 		failure_exit("rename a directory");
 	if (unlinkat(bare->records, name.text, 0) < 0 || fsync(bare->records) < 0)
 		failure_exit("remove a file");
-}
-
-void bare_empty_trash(struct bare *bare)
-{
-	_cleanup_free_ char *path = NULL;
-
-	if (asprintf(&path, "%s/trash", bare->path) < 0)
-		abort();
-	close(bare->trash);
-	scratch_remove_tree(path);
-	bare->trash = make_dir(bare, "trash");
 }
 
 void bare_bind(const char *source, const char *target)

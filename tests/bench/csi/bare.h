@@ -14,7 +14,8 @@ struct bare {
 	int data, records, trash;
 };
 
-void bare_init(struct bare *bare, const struct scratch *scratch);
+/* In the directory <disk>/NAME. */
+void bare_init(struct bare *bare, const struct scratch *scratch, const char *name);
 
 /* Remove everything. */
 void bare_done(struct bare *bare);
@@ -25,9 +26,6 @@ void bare_create(void *context, unsigned long number);
 
 /* Rename that directory into the trash, unlink that file, fsync the directory it was in. */
 void bare_delete(void *context, unsigned long number);
-
-/* Remove what is in the trash. No step may be under way. */
-void bare_empty_trash(struct bare *bare);
 
 /* Make the directory TARGET and bind SOURCE to it; unmount and remove it. */
 void bare_bind(const char *source, const char *target);

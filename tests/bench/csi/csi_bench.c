@@ -49,7 +49,6 @@ static void measure_growth(
 	struct footprint footprints[4];
 	struct publish_result published[3];
 
-	population->client = driver->client;
 	footprints[0] = footprint(driver, population, "at start", 0);
 	population_grow(population, FEW);
 	published[0] = publish_measure(bench, population, 0);
@@ -74,7 +73,7 @@ static void measure_all(void *context)
 
 	rates_measure(bench);
 	driver_process_start(&driver, bench->program, &bench->scratch, root);
-	population_init(&population, 0, (unsigned long)bench->volumes);
+	population_init(&population, driver.client, (unsigned long)bench->volumes);
 	measure_growth(bench, &driver, &population);
 	driver_process_stop(&driver);
 	footprint_restart(bench, &driver, root);

@@ -4,9 +4,9 @@
 /* As many as the provisioner has workers, about. */
 #define GROW_THREADS 16
 
-void population_init(struct population *population, unsigned long first, unsigned long limit)
+void population_init(struct population *population, struct rpc_client *client, unsigned long limit)
 {
-	*population = (struct population){.first = first, .limit = limit};
+	*population = (struct population){.client = client, .limit = limit};
 	population->ids = calloc(limit, sizeof(*population->ids));
 	if (!population->ids)
 		abort();
@@ -21,24 +21,25 @@ static void create_one(void *context, unsigned long number)
 {
 	struct population *population = context;
 
-	csi_calls_create(population->client, number, population->ids[number - population->first]);
+	csi_calls_create(population->client, number, population->ids[number]);
 }
 
 static void delete_one(void *context, unsigned long number)
 {
 	struct population *population = context;
 
-	csi_calls_delete(population->client, population->ids[number - population->first]);
+	csi_calls_delete(population->client, population->ids[number]);
 }
 
 static struct measure_result create(
-	struct population *population, int threads, double seconds, unsigned long limit)
+	struct population *population, int threads, double seconds, unsigned long end)
 {
+	unsigned long next = population->first + population->count;
 	struct measure_loop loop = {
 		.threads = threads,
 		.seconds = seconds,
-		.first = population->first + population->count,
-		.limit = limit - population->count,
+		.first = next,
+		.limit = end > next ? end - next : 0,
 		.step = create_one,
 		.context = population,
 	};
@@ -55,24 +56,22 @@ struct measure_result population_create(struct population *population, int threa
 
 void population_grow(struct population *population, unsigned long count)
 {
-	if (count > population->limit)
-		count = population->limit;
-	if (count > population->count)
-		create(population, GROW_THREADS, 0, count);
+	create(population, GROW_THREADS, 0, population->first + count);
 }
 
-struct measure_result population_delete(struct population *population, int threads)
+struct measure_result population_delete(
+	struct population *population, int threads, unsigned long count)
 {
 	struct measure_loop loop = {
 		.threads = threads,
 		.first = population->first,
-		.limit = population->count,
+		.limit = count,
 		.step = delete_one,
 		.context = population,
 	};
 	struct measure_result result = measure_run(&loop);
 
-	population->first += population->count;
-	population->count = 0;
+	population->first += count;
+	population->count -= count;
 	return result;
 }

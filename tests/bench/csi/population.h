@@ -9,14 +9,14 @@
 #include "measure.h"
 
 struct population {
-	struct rpc_client *client;  /* borrowed */
+	struct rpc_client *client;
 	unsigned long first, count; /* the numbers of the volumes that exist */
-	unsigned long limit;        /* .count never exceeds it */
+	unsigned long limit;        /* of all numbers */
 	char (*ids)[CSI_CALLS_ID_SIZE];
 };
 
-/* No volumes yet; FIRST will be the number of the first. */
-void population_init(struct population *population, unsigned long first, unsigned long limit);
+/* No volumes yet, and never more than LIMIT, with those that were deleted. CLIENT is borrowed. */
+void population_init(struct population *population, struct rpc_client *client, unsigned long limit);
 void population_done(struct population *population);
 
 /* Create volumes from THREADS callers for SECONDS, or until the limit where that is 0. */
@@ -25,7 +25,8 @@ struct measure_result population_create(struct population *population, int threa
 /* Create volumes until COUNT exist. */
 void population_grow(struct population *population, unsigned long count);
 
-/* Delete them all from THREADS callers. */
-struct measure_result population_delete(struct population *population, int threads);
+/* Delete the COUNT oldest from THREADS callers. */
+struct measure_result population_delete(
+	struct population *population, int threads, unsigned long count);
 
 #endif

@@ -10,67 +10,85 @@
 #define AIM_RATIO 0.5
 #define AIM_AT    16 /* callers */
 
-enum kind { CREATE, DELETE, KINDS };
+enum kind { CREATE, DELETE };
 
 /* Steps a second, by round. */
 struct series {
 	double product[FIGURES_ROUNDS_MAX], bare[FIGURES_ROUNDS_MAX], single[FIGURES_ROUNDS_MAX];
 };
 
+/* What was made in one round. */
+struct made {
+	unsigned long volumes;
+	struct measure_loop bare, single;
+};
+
+/* The figures at one number of callers, on a base and directories of their own. */
 struct rates {
 	const struct bench *bench;
+	int callers;
 	struct driver_process driver;
 	struct population population;
 	struct bare bare;
 	unsigned long next; /* number for the bare loop */
+	struct made made[FIGURES_ROUNDS_MAX];
 };
-
-static struct measure_result run_bare(struct rates *rates, int threads, double seconds,
-	unsigned long limit, void (*step)(void *context, unsigned long number))
-{
-	struct measure_loop loop = {threads, seconds, rates->next, limit, step, &rates->bare};
-
-	return measure_run(&loop);
-}
 
 /* Wait until the driver and the disk have nothing left to do. */
 static void settle(struct rates *rates)
 {
 	driver_process_wait_trash(&rates->driver);
-	bare_empty_trash(&rates->bare);
 	scratch_settle(&rates->bench->scratch);
 }
 
-static void measure_bare(struct rates *rates, int threads, double *ret_create, double *ret_delete)
+static double create_bare(struct rates *rates, int threads, struct measure_loop *ret_loop)
 {
-	struct measure_result made = run_bare(rates, threads, SECONDS, STEPS_MAX, bare_create);
+	struct measure_loop loop = {
+		threads, SECONDS, rates->next, STEPS_MAX, bare_create, &rates->bare};
+	struct measure_result result = measure_run(&loop);
 
-	*ret_create = measure_rate(made);
 	settle(rates);
-	*ret_delete = measure_rate(run_bare(rates, threads, 0, made.count, bare_delete));
-	settle(rates);
-	rates->next += made.count;
+	rates->next += result.count;
+	loop.limit = result.count;
+	*ret_loop = loop;
+	return measure_rate(result);
 }
 
-static void measure_product(
-	struct rates *rates, int threads, double *ret_create, double *ret_delete)
+/* Delete what the loop MADE has made, as it did that. */
+static double delete_bare(struct rates *rates, const struct measure_loop *made)
 {
-	*ret_create = measure_rate(population_create(&rates->population, threads, SECONDS));
+	struct measure_loop loop = *made;
+	struct measure_result result;
+
+	loop.seconds = 0;
+	loop.step = bare_delete;
+	result = measure_run(&loop);
 	settle(rates);
-	*ret_delete = measure_rate(population_delete(&rates->population, threads));
-	settle(rates);
+	return measure_rate(result);
 }
 
-static void measure_callers(struct rates *rates, int callers, struct series series[KINDS])
+static void create_round(struct rates *rates, int round, struct series *series)
 {
-	for (int round = 0; round < rates->bench->rounds; round++) {
-		measure_product(rates, callers, &series[CREATE].product[round],
-			&series[DELETE].product[round]);
-		measure_bare(
-			rates, callers, &series[CREATE].bare[round], &series[DELETE].bare[round]);
-		measure_bare(
-			rates, 1, &series[CREATE].single[round], &series[DELETE].single[round]);
-	}
+	struct made *made = &rates->made[round];
+	struct measure_result result =
+		population_create(&rates->population, rates->callers, SECONDS);
+
+	settle(rates);
+	made->volumes = result.count;
+	series->product[round] = measure_rate(result);
+	series->bare[round] = create_bare(rates, rates->callers, &made->bare);
+	series->single[round] = create_bare(rates, 1, &made->single);
+}
+
+static void delete_round(struct rates *rates, int round, struct series *series)
+{
+	const struct made *made = &rates->made[round];
+
+	series->product[round] =
+		measure_rate(population_delete(&rates->population, rates->callers, made->volumes));
+	settle(rates);
+	series->bare[round] = delete_bare(rates, &made->bare);
+	series->single[round] = delete_bare(rates, &made->single);
 }
 
 /* The ratio is taken within each round: what else the machine does then is the same for both. */
@@ -110,24 +128,43 @@ static void print_head(int rounds)
 	fflush(stdout);
 }
 
-void rates_measure(const struct bench *bench)
+/* Everything is created before anything is deleted: ext4 looks for a free inode past all those
+ * that were freed in the last minutes. */
+static void measure_callers(struct rates *rates)
 {
-	static const int callers[] = {1, 16, 64};
-	struct rates rates = {.bench = bench};
+	int rounds = rates->bench->rounds;
+	struct series series;
 
-	driver_process_start(&rates.driver, bench->program, &bench->scratch, "rates");
-	population_init(&rates.population, 0, STEPS_MAX);
-	rates.population.client = rates.driver.client;
-	bare_init(&rates.bare, &bench->scratch);
-	print_head(bench->rounds);
-	for (size_t i = 0; i < ARRAY_SIZE(callers); i++) {
-		struct series series[KINDS];
+	for (int round = 0; round < rounds; round++)
+		create_round(rates, round, &series);
+	print_series(CREATE, rates->callers, &series, rounds);
+	for (int round = 0; round < rounds; round++)
+		delete_round(rates, round, &series);
+	print_series(DELETE, rates->callers, &series, rounds);
+}
 
-		measure_callers(&rates, callers[i], series);
-		print_series(CREATE, callers[i], &series[CREATE], bench->rounds);
-		print_series(DELETE, callers[i], &series[DELETE], bench->rounds);
-	}
+static void measure_on_new_base(const struct bench *bench, int callers)
+{
+	struct rates rates = {.bench = bench, .callers = callers};
+	char name[32];
+
+	snprintf(name, sizeof(name), "callers-%d", callers);
+	driver_process_start(&rates.driver, bench->program, &bench->scratch, name);
+	population_init(
+		&rates.population, rates.driver.client, (unsigned long)bench->rounds * STEPS_MAX);
+	snprintf(name, sizeof(name), "bare-%d", callers);
+	bare_init(&rates.bare, &bench->scratch, name);
+	measure_callers(&rates);
 	bare_done(&rates.bare);
 	population_done(&rates.population);
 	driver_process_stop(&rates.driver);
+}
+
+void rates_measure(const struct bench *bench)
+{
+	static const int callers[] = {1, 16, 64};
+
+	print_head(bench->rounds);
+	for (size_t i = 0; i < ARRAY_SIZE(callers); i++)
+		measure_on_new_base(bench, callers[i]);
 }
