@@ -23,6 +23,7 @@ struct deletion {
 	const struct bench *bench;
 	const struct driver_process *driver;
 	unsigned long next; /* volume */
+	char ids[ROUNDS][ARRAY_SIZE(sizes)][CSI_CALLS_ID_SIZE];
 	struct series series[ARRAY_SIZE(sizes)];
 };
 
@@ -57,23 +58,38 @@ static void fill(const char *path, int files)
 		fill_dir(dir, i, FILES_PER_DIR);
 }
 
-static double delete_one(struct deletion *deletion, int files)
+static void create_one(struct deletion *deletion, int round, size_t size)
 {
 	const struct driver_process *driver = deletion->driver;
-	char place[128], path[PATH_MAX + sizeof(place)], id[CSI_CALLS_ID_SIZE];
-	double start, seconds;
+	char place[128], path[PATH_MAX + sizeof(place)];
 
-	csi_calls_create(driver->client, deletion->next, id);
+	csi_calls_create(driver->client, deletion->next, deletion->ids[round][size]);
 	csi_calls_place(deletion->next++, place, sizeof(place));
 	snprintf(path, sizeof(path), "%s/%s", driver->root, place);
-	fill(path, files);
+	fill(path, sizes[size].files);
+}
+
+static void delete_one(struct deletion *deletion, int round, size_t size)
+{
+	const struct driver_process *driver = deletion->driver;
+	struct series *series = &deletion->series[size];
+	double start;
+
 	scratch_settle(&deletion->bench->scratch);
 	start = measure_now();
-	csi_calls_delete(driver->client, id);
-	seconds = measure_now() - start;
+	csi_calls_delete(driver->client, deletion->ids[round][size]);
+	series->seconds[series->count++] = measure_now() - start;
 	driver_process_wait_trash(driver);
-	scratch_settle(&deletion->bench->scratch);
-	return seconds;
+}
+
+/* Do STEP for every volume, in turns of one of each size. */
+static void each(
+	struct deletion *deletion, void (*step)(struct deletion *deletion, int round, size_t size))
+{
+	for (int round = 0; round < ROUNDS; round++)
+		for (size_t size = 0; size < ARRAY_SIZE(sizes); size++)
+			if (round % sizes[size].every == 0)
+				step(deletion, round, size);
 }
 
 static void print_row(const struct size *size, struct series *series, double first)
@@ -91,14 +107,8 @@ void deletion_measure(
 	struct deletion deletion = {.bench = bench, .driver = driver, .next = first};
 	double empty;
 
-	for (int round = 0; round < ROUNDS; round++)
-		for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-			struct series *series = &deletion.series[i];
-
-			if (round % sizes[i].every == 0)
-				series->seconds[series->count++] =
-					delete_one(&deletion, sizes[i].files);
-		}
+	each(&deletion, create_one);
+	each(&deletion, delete_one);
 	printf("\nDeleteVolume by what the volume holds: ms, one caller. Aim: independent of the size "
 	       "(at most %.1f\ntimes an empty one)\n%7s %8s %8s %6s\n",
 		FIGURES_INDEPENDENT, "files", "samples", "p50", "times");
