@@ -40,6 +40,8 @@ static const struct {
 	bool keeps; /* a record, and data somewhere else than in the trash */
 } on_delete[] = {
 	{"onDelete=delete", false},
+	{"onDelete=archive", true},
+	{"onDelete=retain", true},
 };
 
 /* Where links lead. Whoever follows one finds there what volumes are made of; see plant_canaries.
@@ -576,7 +578,7 @@ static void test_mount_inside(void **state)
 	plant_canary(fixture, "root/mounted/a/mount/canary");
 	before = tree_listing(fixture_path(fixture, "root/mounted/a/mount"));
 	fixture_delete(fixture, id, ERROR_NONE, NULL);
-	reclaim_wait(&fixture->driver.volumes.reclaim);
+	trash_wait(&fixture->driver.volumes.trash);
 	after = tree_listing(trash);
 	assert_string_equal(before, after);
 	assert_int_equal(umount(trash), 0);
