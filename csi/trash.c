@@ -186,6 +186,7 @@ static void *run(void *argument)
 	struct trash *trash = argument;
 	int64_t retry = RETRY_MIN, next = 0;
 
+	trash->begin(trash->begin_context);
 	pthread_mutex_lock(&trash->mutex);
 	while (!atomic_load(&trash->stop)) {
 		bool clean;
@@ -209,11 +210,19 @@ static void *run(void *argument)
 	return NULL;
 }
 
-void trash_start(struct trash *trash, struct bases *bases, struct keylock *busy, long rate)
+void trash_start(struct trash *trash, struct bases *bases, struct keylock *busy, long rate,
+	void (*begin)(void *context), void *context)
 {
 	pthread_condattr_t monotonic;
 
-	*trash = (struct trash){.bases = bases, .busy = busy, .rate = rate, .work = true};
+	*trash = (struct trash){
+		.bases = bases,
+		.begin = begin,
+		.begin_context = context,
+		.busy = busy,
+		.rate = rate,
+		.work = true,
+	};
 	pthread_mutex_init(&trash->mutex, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

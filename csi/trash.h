@@ -17,6 +17,8 @@
 
 struct trash {
 	struct bases *bases;
+	void (*begin)(void *context); /* what the thread does first, with BEGIN_CONTEXT */
+	void *begin_context;
 	struct keylock *busy; /* by hash: volumes that a call is working on */
 	long rate;            /* files a second; 0: as many as possible */
 	pthread_t thread;
@@ -34,8 +36,9 @@ struct trash {
 	bool running;
 };
 
-/* Start the thread; it looks at all bases at once. BASES and BUSY outlive it. */
-void trash_start(struct trash *trash, struct bases *bases, struct keylock *busy, long rate);
+/* Start the thread; it calls BEGIN, and then looks at all bases. BASES and BUSY outlive it. */
+void trash_start(struct trash *trash, struct bases *bases, struct keylock *busy, long rate,
+	void (*begin)(void *context), void *context);
 
 /* End the thread, in the middle of a tree if need be: the next process goes on there. */
 void trash_stop(struct trash *trash);

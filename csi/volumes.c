@@ -11,42 +11,67 @@
 #include "log.h"
 #include "reclaim.h"
 
-/* Take up what the catalog of BASE says, and the bases below it that it knows. */
-static void open_known(struct volumes *volumes, struct base *base)
+static int open_known(struct volumes *volumes, struct base *base, struct error *err);
+
+/* Open the base below OUTER that the record of HASH speaks of. */
+static int open_nested(struct volumes *volumes, struct base *outer, const struct volume_hash *hash,
+	struct error *err)
 {
-	struct volume_hash hash;
+	_cleanup_(record_freep) struct record *record = NULL;
+	struct location location = outer->location;
+	size_t length = strlen(location.share);
+	struct base *base;
 
-	for (size_t i = 0; inventory_nested_base(&base->inventory, i, &hash); i++) {
-		_cleanup_(record_freep) struct record *record = NULL;
-		struct location location = base->location;
-		struct base *nested;
-		struct error err;
-		size_t length = strlen(location.share);
-
-		if (catalog_read(base->catalog, &hash, &record, &err) < 0)
-			continue;
-		snprintf(location.share + length, sizeof(location.share) - length, "/%s",
-			record->path);
-		if (bases_get(&volumes->bases, &location, false, &nested, &err) < 0 ||
-			base_become_writer(nested, NULL, &err) < 0)
-			log_warn("%s", err.text);
-		else
-			open_known(volumes, nested);
-	}
+	if (catalog_read(outer->catalog, hash, &record, err) < 0)
+		return error_prefix(err, "%s", location.share);
+	snprintf(location.share + length, sizeof(location.share) - length, "/%s", record->path);
+	if (bases_get(&volumes->bases, &location, false, &base, err) < 0)
+		return -1;
+	return open_known(volumes, base, err);
 }
 
-static void open_root(struct volumes *volumes, const char *root)
+/* Become the writer of BASE, if that can be, and open the bases below it that its catalog knows:
+ * all of them, though one fails. */
+static int open_known(struct volumes *volumes, struct base *base, struct error *err)
 {
-	struct parameters parameters = {.path = root};
-	struct location location;
-	struct base *base;
-	struct error later;
+	struct volume_hash hash;
+	int result = 0;
 
-	/* What cannot be opened now is reported by the call that needs it. */
-	if (volumes->backend->ops->locate(volumes->backend, &parameters, &location, &later) == 0 &&
-		bases_get(&volumes->bases, &location, false, &base, &later) == 0 &&
-		base_become_writer(base, NULL, &later) == 0)
-		open_known(volumes, base);
+	if (base_become_writer(base, NULL, NULL) < 0)
+		return 0; /* another process is; the call that needs it reports it */
+	for (size_t i = 0; inventory_nested_base(&base->inventory, i, &hash); i++)
+		if (open_nested(volumes, base, &hash, err) < 0)
+			result = -1;
+	return result;
+}
+
+/* Open all bases that were ever made, except first ones that are not there. */
+static int open_all(struct volumes *volumes, struct error *err)
+{
+	const struct flag_strings *roots = volumes->backend->roots;
+	int result = 0;
+
+	for (int i = 0; i < roots->count; i++) {
+		struct parameters parameters = {.path = roots->values[i]};
+		struct location location;
+		struct base *base;
+
+		if (volumes->backend->ops->locate(
+			    volumes->backend, &parameters, &location, NULL) == 0 &&
+			bases_get(&volumes->bases, &location, false, &base, NULL) == 0 &&
+			open_known(volumes, base, err) < 0)
+			result = -1;
+	}
+	return result;
+}
+
+/* In a thread of its own: catalogs may be large, and nobody who publishes a volume needs them. */
+static void begin(void *context)
+{
+	struct error err;
+
+	if (open_all(context, &err) < 0)
+		log_warn("%s", err.text);
 }
 
 void volumes_start(struct volumes *volumes, const struct backend *backend, long trash_rate)
@@ -54,9 +79,8 @@ void volumes_start(struct volumes *volumes, const struct backend *backend, long 
 	volumes->backend = backend;
 	bases_init(&volumes->bases, backend);
 	keylock_init(&volumes->busy);
-	for (int i = 0; i < backend->roots->count; i++)
-		open_root(volumes, backend->roots->values[i]);
-	trash_start(&volumes->trash, &volumes->bases, &volumes->busy, trash_rate);
+	trash_start(&volumes->trash, &volumes->bases, &volumes->busy, trash_rate, begin,
+		volumes);
 }
 
 void volumes_stop(struct volumes *volumes)
@@ -468,6 +492,9 @@ int volumes_list(struct volumes *volumes, const char *after, size_t max, struct 
 	if (*after && volume_id_parse(after, &first, NULL) < 0)
 		return error_set(err, ERROR_ABORTED,
 			"\"%s\" is not where an earlier list ended: begin again", after);
+	/* A base that is away must not look like one without volumes. */
+	if (open_all(volumes, err) < 0)
+		return -1;
 	for (struct base *base = NULL; (base = bases_next(&volumes->bases, base));)
 		if (add_base(base, &first, &list, &count, err) < 0)
 			return -1;

@@ -48,8 +48,9 @@ struct volume_page {
 	char next[VOLUME_ID_MAX + 1]; /* the token of the page after it; empty: none */
 };
 
-/* Open the back end's first bases where they are there, so that interrupted deletions go on.
- * TRASH_RATE is how many files a second are removed; 0: as many as possible. */
+/* Begin. The back end's first bases are opened in the background, where they are there, so that
+ * interrupted deletions go on. TRASH_RATE is how many files a second are removed; 0: as many as
+ * possible. */
 void volumes_start(struct volumes *volumes, const struct backend *backend, long trash_rate);
 void volumes_stop(struct volumes *volumes);
 
