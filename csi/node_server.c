@@ -102,6 +102,16 @@ static int publish(
 	return -1;
 }
 
+/* Wait for other calls about TARGET, which its caller spells PATH. */
+static int hold_target(struct driver *driver, const struct target *target, const char *path,
+	const struct rpc_reply *reply, struct keylock_holder *holder, struct error *err)
+{
+	if (keylock_acquire(&driver->busy, target->key, rpc_reply_cancelled(reply), holder, err) <
+		0)
+		return error_prefix(err, "target_path %s", path);
+	return 0;
+}
+
 static int node_publish_volume(
 	void *context, const ProtobufCMessage *message, struct rpc_reply *reply, struct error *err)
 {
@@ -112,16 +122,15 @@ static int node_publish_volume(
 	_cleanup_close_ int source = -1;
 	_cleanup_(keylock_release) struct keylock_holder target_held = {0};
 	_cleanup_(keylock_release) struct keylock_holder volume_held = {0};
-	const atomic_bool *cancelled = rpc_reply_cancelled(reply);
 	struct wanted wanted;
 
 	if (check_publish(request, &wanted, err) < 0 ||
 		target_open("target_path", request->target_path, &target, err) < 0 ||
-		keylock_acquire(&driver->busy, target.key, cancelled, &target_held, err) < 0)
+		hold_target(driver, &target, request->target_path, reply, &target_held, err) < 0)
 		return -1;
 	/* Of two that each see no other mount yet, one has to be the second. */
-	if (wanted.single_writer && keylock_acquire(&driver->busy, request->volume_id, cancelled,
-					    &volume_held, err) < 0)
+	if (wanted.single_writer && keylock_acquire(&driver->busy, request->volume_id,
+					    rpc_reply_cancelled(reply), &volume_held, err) < 0)
 		return -1;
 	if (volumes_open(&driver->volumes, request->volume_id, &source, err) < 0 ||
 		publish(source, &target, &wanted, err) < 0)
@@ -162,8 +171,7 @@ static int node_unpublish_volume(
 	if (requests_check_text("volume_id", request->volume_id, REQUEST_TEXT_MAX, err) < 0 ||
 		target_check_path("target_path", request->target_path, err) < 0 ||
 		target_open("target_path", request->target_path, &target, err) < 0 ||
-		keylock_acquire(&driver->busy, target.key, rpc_reply_cancelled(reply), &held, err) <
-			0 ||
+		hold_target(driver, &target, request->target_path, reply, &held, err) < 0 ||
 		unpublish(&target, err) < 0)
 		return -1;
 	rpc_reply_set(reply, &response.base);

@@ -206,7 +206,9 @@ static void test_flags_on_an_old_kernel(void **state)
 
 	old_kernel.open_tree = no_open_tree;
 	fs_calls = &old_kernel;
+	fixture_start(*state);
 	test_flags(state);
+	fixture_stop(*state);
 	fs_calls = kernel;
 }
 
@@ -540,13 +542,23 @@ static int slow_open_tree(int dir, const char *path, unsigned tree_flags)
 	return open_tree(dir, path, tree_flags);
 }
 
+/* Start a driver whose mounts take a while, and make a volume; its id, which the caller frees. */
+static char *start_slow(struct fixture *fixture, struct fs_calls *slow)
+{
+	*slow = *fs_calls;
+	slow->open_tree = slow_open_tree;
+	fs_calls = slow;
+	fixture_start(fixture);
+	return fixture_create(fixture, &plain, ERROR_NONE, NULL);
+}
+
 /* Two spellings of one target are one target. */
 static void test_concurrent_spellings(void **state)
 {
 	struct fixture *fixture = *state;
 	const struct fs_calls *kernel = fs_calls;
-	struct fs_calls slow = *kernel;
-	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	struct fs_calls slow;
+	_cleanup_free_ char *id = start_slow(fixture, &slow);
 	const char *target = fixture_path(fixture, "target");
 	struct job jobs[] = {
 		{.call = {.id = id, .target = target, .readonly = true}, .fixture = fixture},
@@ -554,9 +566,8 @@ static void test_concurrent_spellings(void **state)
 			.fixture = fixture},
 	};
 
-	slow.open_tree = slow_open_tree;
-	fs_calls = &slow;
 	assert_int_equal(run_jobs(jobs, ARRAY_SIZE(jobs), ERROR_NONE), 2);
+	fixture_stop(fixture);
 	fs_calls = kernel;
 	assert_int_equal(umount(target), 0);
 	assert_int_equal(rmdir(target), 0);
@@ -619,8 +630,8 @@ static void test_concurrent_single_writers(void **state)
 {
 	struct fixture *fixture = *state;
 	const struct fs_calls *kernel = fs_calls;
-	struct fs_calls slow = *kernel;
-	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	struct fs_calls slow;
+	_cleanup_free_ char *id = start_slow(fixture, &slow);
 	const char *targets[] = {fixture_path(fixture, "a"), fixture_path(fixture, "b"),
 		fixture_path(fixture, "c"), fixture_path(fixture, "d")};
 	struct job jobs[ARRAY_SIZE(targets)];
@@ -632,9 +643,8 @@ static void test_concurrent_single_writers(void **state)
 					       .readonly = true,
 					       .mode = SINGLE_WRITER},
 			.fixture = fixture};
-	slow.open_tree = slow_open_tree;
-	fs_calls = &slow;
 	assert_int_equal(run_jobs(jobs, ARRAY_SIZE(jobs), ERROR_FAILED_PRECONDITION), 1);
+	fixture_stop(fixture);
 	fs_calls = kernel;
 	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
 		mounts += count_mounts(targets[i]);
@@ -643,12 +653,13 @@ static void test_concurrent_single_writers(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_driver, fixture_done)
+#define TEST(name)      cmocka_unit_test_setup_teardown(name, fixture_driver, fixture_done)
+#define OWN_START(name) cmocka_unit_test_setup_teardown(name, fixture_scratch, fixture_done)
 	const struct CMUnitTest tests[] = {
 		TEST(test_info),
 		TEST(test_round_trip),
 		TEST(test_flags),
-		TEST(test_flags_on_an_old_kernel),
+		OWN_START(test_flags_on_an_old_kernel),
 		TEST(test_readonly_propagates),
 		TEST(test_refusals),
 		TEST(test_fields),
@@ -659,10 +670,10 @@ int main(void)
 		TEST(test_missing_directory),
 		TEST(test_concurrent),
 		TEST(test_publish_beside_unpublish),
-		TEST(test_concurrent_spellings),
+		OWN_START(test_concurrent_spellings),
 		TEST(test_single_writer),
 		TEST(test_several_targets),
-		TEST(test_concurrent_single_writers),
+		OWN_START(test_concurrent_single_writers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
