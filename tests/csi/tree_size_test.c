@@ -191,6 +191,45 @@ static void test_moved(void **state)
 	assert_int_equal(size.bytes, -1);
 }
 
+/* A pod that waits for the very moment between looking at a directory and opening it. */
+static int hostile_openat2(int dir, const char *path, const struct open_how *how)
+{
+	if (!strcmp(path, "gone")) {
+		unlinkat(dir, path, AT_REMOVEDIR);
+	} else if (!strcmp(path, "link")) {
+		unlinkat(dir, path, AT_REMOVEDIR);
+		assert_int_equal(symlinkat(fixture_path(moving, "elsewhere"), dir, path), 0);
+	} else if (!strcmp(path, "file")) {
+		unlinkat(dir, path, AT_REMOVEDIR);
+		close(openat(dir, path, O_WRONLY | O_CREAT, 0600));
+	} else if (!strcmp(path, "mount")) {
+		assert_int_equal(mount(fixture_path(moving, "elsewhere"),
+					 fixture_path(moving, "root/mount"), NULL, MS_BIND, NULL),
+			0);
+	}
+	return kernel->openat2(dir, path, how);
+}
+
+static void test_hostile(void **state)
+{
+	static const char *const names[] = {"gone", "link", "file", "mount"};
+	struct fixture *fixture = *state;
+	struct fs_calls calls = *kernel;
+	struct tree_size size;
+
+	moving = fixture;
+	assert_int_equal(mkdir(fixture_path(fixture, "elsewhere"), 0755), 0);
+	write_blocks(fixture_path(fixture, "elsewhere/file"), 100);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		assert_int_equal(mkdir(fixture_path(fixture, "root/%s", names[i]), 0755), 0);
+	calls.openat2 = hostile_openat2;
+	fs_calls = &calls;
+	size = measure(fixture->root);
+	fs_calls = kernel;
+	assert_int_equal(size.bytes, 0);
+	assert_int_equal(size.inodes, 5); /* as they were seen */
+}
+
 static atomic_bool stop;
 
 static int stopping_openat2(int dir, const char *path, const struct open_how *how)
@@ -244,6 +283,7 @@ int main(void)
 		TEST(test_mounts),
 		TEST(test_deep),
 		TEST(test_moved),
+		TEST(test_hostile),
 		TEST(test_never_partial),
 	};
 
