@@ -36,8 +36,7 @@ TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/include/*_test.c tests/p
              tests/csi/*_test.c))
 Q         := $(if $(V),,@)
 say        = @printf '  %-6s %s\n'
-SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[ch] \
-             tests/*/*/*.[ch])
+SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 SCRIPTS    = $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
 
 .PHONY: all help demo test e2e bench-csi image install format tidy clean

@@ -109,8 +109,8 @@ void deletion_measure(
 
 	each(&deletion, create_one);
 	each(&deletion, delete_one);
-	printf("\nDeleteVolume by what the volume holds: ms, one caller. Aim: independent of the size "
-	       "(at most %.1f\ntimes an empty one)\n%7s %8s %8s %6s\n",
+	printf("\nDeleteVolume by what the volume holds: ms, one caller\n"
+	       "Aim: independent of the size, at most %.1f times an empty one\n%7s %8s %8s %6s\n",
 		FIGURES_INDEPENDENT, "files", "samples", "p50", "times");
 	empty = measure_median(deletion.series[0].seconds, deletion.series[0].count);
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)

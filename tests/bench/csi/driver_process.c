@@ -150,8 +150,8 @@ void driver_process_wait_trash(const struct driver_process *driver)
 void driver_process_show_log(const struct scratch *scratch)
 {
 	char path[128], text[LOG_TAIL + 1];
-	_cleanup_fclose_ FILE *log = NULL;
 	size_t length;
+	FILE *log;
 
 	snprintf(path, sizeof(path), "%s/driver.log", scratch->other);
 	log = fopen(path, "re");
@@ -160,5 +160,6 @@ void driver_process_show_log(const struct scratch *scratch)
 	if (fseek(log, -LOG_TAIL, SEEK_END) < 0)
 		rewind(log);
 	length = fread(text, 1, LOG_TAIL, log);
+	fclose(log);
 	fprintf(stderr, "The end of the driver's log:\n%.*s", (int)length, text);
 }

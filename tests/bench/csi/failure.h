@@ -7,6 +7,6 @@
 
 /* Print "csi_bench: <text>" to standard error, with ": <strerror>" unless errno is 0, and end the
  * process with 1, at once. */
-_Noreturn void failure_exit(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void failure_exit(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 #endif

@@ -121,7 +121,8 @@ static void print_series(enum kind kind, int callers, struct series *series, int
 static void print_head(int rounds)
 {
 	printf("\nVolumes per second: medians of %d rounds, %.1f s of creating each\n"
-	       "bare: mkdir, write, fsync, rename | rename, unlink, fsync, as many threads as callers\n"
+	       "bare: mkdir, write, fsync, rename | rename, unlink, fsync, as many threads as "
+	       "callers\n"
 	       "%-13s %7s %8s %8s %6s %8s %6s  %s\n",
 		rounds, SECONDS, "", "callers", "driver", "bare", "ratio", "1 thread", "ratio",
 		"aim");

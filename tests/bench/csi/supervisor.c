@@ -81,5 +81,7 @@ int supervisor_run(void (*work)(void *context), void *context)
 		perror("csi_bench: fork");
 		return 1;
 	}
+	/* Whoever reads our output may be gone: what is to be removed still has to be. */
+	signal(SIGPIPE, SIG_IGN);
 	return watch(worker, &signals);
 }

@@ -8,7 +8,7 @@
 
 /* Run WORK in a child process; SIGINT, SIGTERM and SIGHUP end it. Every process that it starts has
  * to call supervisor_die_with_parent(). Returns the exit code: 0, 1 for a failure, 130 after a
- * signal. Before there are threads. */
+ * signal. Before there are threads; SIGPIPE is ignored afterwards. */
 int supervisor_run(void (*work)(void *context), void *context);
 
 /* In a new process: end when the thread that forked it does. */
