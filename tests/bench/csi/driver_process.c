@@ -161,5 +161,6 @@ void driver_process_show_log(const struct scratch *scratch)
 		rewind(log);
 	length = fread(text, 1, LOG_TAIL, log);
 	fclose(log);
-	fprintf(stderr, "The end of the driver's log:\n%.*s", (int)length, text);
+	if (length)
+		fprintf(stderr, "The end of the driver's log:\n%.*s", (int)length, text);
 }
