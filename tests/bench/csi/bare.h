@@ -14,7 +14,7 @@ struct bare {
 	int data, records, trash;
 };
 
-/* In the directory <disk>/NAME. */
+/* In the scratch directory NAME. */
 void bare_init(struct bare *bare, const struct scratch *scratch, const char *name);
 
 /* Remove everything. */

@@ -27,7 +27,7 @@ struct driver_memory {
 	double resident;  /* VmRSS */
 };
 
-/* Start PROGRAM on the base <disk>/ROOT. Returns when it is ready. */
+/* Start PROGRAM with the scratch directory ROOT as its base. Returns when it is ready. */
 void driver_process_start(struct driver_process *driver, const char *program,
 	const struct scratch *scratch, const char *root);
 

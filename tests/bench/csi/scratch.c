@@ -94,9 +94,12 @@ void scratch_remove(const struct scratch *scratch)
 
 char *scratch_directory(const struct scratch *scratch, const char *name)
 {
+	const char *unique = strrchr(scratch->disk, '.') + 1;
 	char *path;
 
-	if (asprintf(&path, "%s/%s", scratch->disk, name) < 0)
+	/* ext4 chooses the part of the disk by the name: never again that of an earlier run, where
+	 * many inodes were freed just now. */
+	if (asprintf(&path, "%s/%s-%s", scratch->disk, name, unique) < 0)
 		abort();
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
 		failure_exit("make %s", path);

@@ -27,7 +27,7 @@ void scratch_remove(const struct scratch *scratch);
 /* Remove the directory PATH with all it holds. */
 void scratch_remove_tree(const char *path);
 
-/* "<disk>/<name>", made as a directory. Caller frees. */
+/* A directory below .disk, the same for the same NAME, made where it is missing. Caller frees. */
 char *scratch_directory(const struct scratch *scratch, const char *name);
 
 /* Wait until what was written is on disk, so that the next figure does not pay for it. */
