@@ -34,18 +34,6 @@ static int check_topology(
 		driver->node_id);
 }
 
-static int check_capacity(const Csi__V1__CapacityRange *range, struct error *err)
-{
-	if (!range)
-		return 0;
-	if (range->required_bytes < 0 || range->limit_bytes < 0)
-		return error_set(err, ERROR_INVALID, "capacity_range is negative");
-	if (range->limit_bytes && range->limit_bytes < range->required_bytes)
-		return error_set(err, ERROR_INVALID,
-			"capacity_range: limit_bytes is less than required_bytes");
-	return 0;
-}
-
 static struct volume_size size_of(const Csi__V1__CapacityRange *range)
 {
 	return range ? (struct volume_size){range->required_bytes, range->limit_bytes}
@@ -61,7 +49,7 @@ static int check_create(
 		requests_check_map("parameters", request->parameters, request->n_parameters, err) <
 			0 ||
 		requests_check_map("secrets", request->secrets, request->n_secrets, err) < 0 ||
-		check_capacity(request->capacity_range, err) < 0)
+		requests_check_capacity(request->capacity_range, err) < 0)
 		return -1;
 	if (request->volume_content_source)
 		return error_set(err, ERROR_INVALID,
@@ -327,7 +315,7 @@ static int check_expand(const Csi__V1__ControllerExpandVolumeRequest *request, s
 		return -1;
 	if (!request->capacity_range)
 		return error_set(err, ERROR_INVALID, "capacity_range is missing");
-	if (check_capacity(request->capacity_range, err) < 0)
+	if (requests_check_capacity(request->capacity_range, err) < 0)
 		return -1;
 	return request->volume_capability
 		       ? requests_check_capability(request->volume_capability, &flags, err)

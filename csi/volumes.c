@@ -56,8 +56,8 @@ static int open_all(struct volumes *volumes, struct error *err)
 		struct location location;
 		struct base *base;
 
-		if (volumes->backend->ops->locate(
-			    volumes->backend, &parameters, &location, NULL) == 0 &&
+		if (volumes->backend->ops->locate(volumes->backend, &parameters, &location, NULL) ==
+				0 &&
 			bases_get(&volumes->bases, &location, false, &base, NULL) == 0 &&
 			open_known(volumes, base, err) < 0)
 			result = -1;
@@ -79,8 +79,7 @@ void volumes_start(struct volumes *volumes, const struct backend *backend, long 
 	volumes->backend = backend;
 	bases_init(&volumes->bases, backend);
 	keylock_init(&volumes->busy);
-	trash_start(&volumes->trash, &volumes->bases, &volumes->busy, trash_rate, begin,
-		volumes);
+	trash_start(&volumes->trash, &volumes->bases, &volumes->busy, trash_rate, begin, volumes);
 }
 
 void volumes_stop(struct volumes *volumes)
