@@ -35,9 +35,10 @@ static int open_nested(struct volumes *volumes, struct base *outer, const struct
 static int open_known(struct volumes *volumes, struct base *base, struct error *err)
 {
 	struct volume_hash hash;
+	struct error later;
 	int result = 0;
 
-	if (base_become_writer(base, NULL, NULL) < 0)
+	if (base_become_writer(base, NULL, &later) < 0)
 		return 0; /* another process is; the call that needs it reports it */
 	for (size_t i = 0; inventory_nested_base(&base->inventory, i, &hash); i++)
 		if (open_nested(volumes, base, &hash, err) < 0)
@@ -55,10 +56,11 @@ static int open_all(struct volumes *volumes, struct error *err)
 		struct parameters parameters = {.path = roots->values[i]};
 		struct location location;
 		struct base *base;
+		struct error later;
 
-		if (volumes->backend->ops->locate(volumes->backend, &parameters, &location, NULL) ==
-				0 &&
-			bases_get(&volumes->bases, &location, false, &base, NULL) == 0 &&
+		if (volumes->backend->ops->locate(
+			    volumes->backend, &parameters, &location, &later) == 0 &&
+			bases_get(&volumes->bases, &location, false, &base, &later) == 0 &&
 			open_known(volumes, base, err) < 0)
 			result = -1;
 	}
