@@ -72,6 +72,39 @@ spec:
 END
 }
 
+# set_of NAME TEMPLATE...: two replicas with a claim of each template, all mounted, of the class
+# SET_CLASS; each adds its name to the file "name" in all its volumes
+set_of() {
+  local name=$1 template mounts='' templates=''
+  shift
+  for template in "$@"; do
+    mounts+="{name: $template, mountPath: /$template},"
+    templates+="{metadata: {name: $template}, spec: {accessModes: [ReadWriteOnce], storageClassName: ${SET_CLASS:-ordinal-hostpath}, resources: {requests: {storage: 1Mi}}}},"
+  done
+  kube apply -f - >/dev/null <<END
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: $name}
+spec:
+  serviceName: none
+  podManagementPolicy: Parallel
+  replicas: 2
+  selector: {matchLabels: {set: $name}}
+  template:
+    metadata: {labels: {set: $name}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+        - name: main
+          image: ordinal.dev/busybox:lab
+          imagePullPolicy: IfNotPresent
+          command: [sh, -c, "for d in $*; do hostname >> /\$d/name; done; sleep 1000000000"]
+          volumeMounts: [$mounts]
+  volumeClaimTemplates: [$templates]
+END
+}
+set_ready() { [ "$(kube get statefulset "$1" -o jsonpath='{.status.readyReplicas}')" = 2 ]; }
+
 claim_is() { [ "$(kube get pvc "$1" -o jsonpath='{.status.phase}')" = "$2" ]; }
 volume_of() { kube get pvc "$1" -o jsonpath='{.spec.volumeName}'; }
 pod_ready() { [ "$(kube get pod "$1" -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
@@ -101,3 +134,4 @@ claims_bound() {
 node_files() { "$lab" node exec node-1 -- "$@"; }
 node_has() { node_files test -e "$1"; }
 node_lacks() { ! node_files test -e "$1"; }
+holds() { [ "$(node_files cat "$1")" = "$2" ]; } # FILE TEXT

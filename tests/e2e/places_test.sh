@@ -8,39 +8,6 @@ set -euo pipefail
 
 base=/var/lib/ordinal
 
-# set_of NAME TEMPLATE...: one replica with a claim of each template, all mounted
-set_of() {
-  local name=$1 template mounts='' templates=''
-  shift
-  for template in "$@"; do
-    mounts+="{name: $template, mountPath: /$template},"
-    templates+="{metadata: {name: $template}, spec: {accessModes: [ReadWriteOnce], storageClassName: ordinal-hostpath, resources: {requests: {storage: 1Mi}}}},"
-  done
-  kube apply -f - >/dev/null <<END
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: $name}
-spec:
-  serviceName: none
-  podManagementPolicy: Parallel
-  replicas: 2
-  selector: {matchLabels: {set: $name}}
-  template:
-    metadata: {labels: {set: $name}}
-    spec:
-      terminationGracePeriodSeconds: 0
-      containers:
-        - name: main
-          image: ordinal.dev/busybox:lab
-          imagePullPolicy: IfNotPresent
-          command: [sh, -c, "for d in $*; do hostname > /\$d/name; done; sleep 1000000000"]
-          volumeMounts: [$mounts]
-  volumeClaimTemplates: [$templates]
-END
-}
-
-set_ready() { [ "$(kube get statefulset "$1" -o jsonpath='{.status.readyReplicas}')" = 2 ]; }
-holds() { [ "$(node_files cat "$1")" = "$2" ]; }
 policy_of() { kube get pv "$1" -o jsonpath='{.spec.persistentVolumeReclaimPolicy}'; }
 phase_of() { [ "$(kube get pv "$1" -o jsonpath='{.status.phase}')" = "$2" ]; }
 label_of() { kube get pv "$1" -o jsonpath="{.metadata.labels.ordinal\.dev/$2}"; }

@@ -44,6 +44,16 @@ for program in ordinal-csi ordinal-provisioner; do
   check_equal "and one directory" $((count + 1)) "$(directories_here)"
 done
 
+chapter "The DaemonSet is upgraded while claims come in"
+kube -n ordinal-system rollout restart daemonset/ordinal-hostpath >/dev/null
+for i in $(seq 10); do claim "upgrade-$i" e2e-immediate; done
+check "it is rolled out" kube -n ordinal-system rollout status daemonset/ordinal-hostpath --timeout=120s
+count=$((count + 10))
+wait_for 120 "all claims are Bound" claims_bound $((count + 1))
+pod upgraded upgrade-1
+wait_for 90 "a new pod gets its volume mounted" pod_ready upgraded
+kube delete pod upgraded --grace-period=0 --force >/dev/null 2>&1
+
 chapter "The running pod has not noticed"
 check_equal "it still writes to the same file" 2 "$(writes)"
 check_equal "and was not restarted" 0 "$(kube get pod steady -o jsonpath='{.status.containerStatuses[0].restartCount}')"
