@@ -34,6 +34,22 @@ static bool is_component(const char *name, size_t length)
 	return length > 0 && length <= NAME_MAX && !dots;
 }
 
+/* Whether PATH is of the form that beneath_check_path asks for, but that it may be our own. */
+static bool is_plain(const char *path)
+{
+	if (strlen(path) >= PATH_MAX / 2)
+		return false;
+	for (;; path++) {
+		size_t length = strcspn(path, "/");
+
+		if (!is_component(path, length))
+			return false;
+		path += length;
+		if (!*path)
+			return true;
+	}
+}
+
 int beneath_check_path(const char *path, struct error *err)
 {
 	static const char own[] = ".ordinal";
@@ -90,10 +106,6 @@ static int open_by_component(int base, const char *path, int flags, bool cross_m
 		bool last = !path[length];
 		int next;
 
-		if (!is_component(path, length)) {
-			errno = EINVAL;
-			return -1;
-		}
 		memcpy(name, path, length);
 		name[length] = '\0';
 		path += length + !last;
@@ -116,8 +128,13 @@ static int open_confined(int base, const char *path, int flags, bool cross_mount
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
 			   (cross_mounts ? 0 : RESOLVE_NO_XDEV),
 	};
-	int fd = fs_calls->openat2(base, path, &how);
+	int fd;
 
+	if (!is_plain(path)) {
+		errno = EINVAL;
+		return -1;
+	}
+	fd = fs_calls->openat2(base, path, &how);
 	/* EPERM: a seccomp filter that does not know the call. */
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		fd = open_by_component(base, path, flags, cross_mounts);
@@ -181,6 +198,10 @@ static int open_parent(int base, const char *path, int *ret_fd, const char **ret
 	_cleanup_free_ char *parent = NULL;
 	const char *slash = strrchr(path, '/');
 
+	if (!is_plain(path)) {
+		errno = EINVAL;
+		return -1;
+	}
 	*ret_name = slash ? slash + 1 : path;
 	if (!slash) {
 		*ret_fd = openat(base, ".", O_RDONLY | DIR_FLAGS);
@@ -277,6 +298,8 @@ int beneath_rename(int base, const char *from, int to_dir, const char *to, struc
 
 	if (open_parent(base, from, &dir, &name) < 0)
 		return error_set_errno(err, errno, "open the directory of %s", from);
+	if (!is_component(to, strcspn(to, "/")) || strchr(to, '/'))
+		return error_set_errno(err, EINVAL, "rename %s", from);
 	if (rename_entry(dir, name, to_dir, to) < 0)
 		return error_set_errno(err, errno, "rename %s", from);
 	if (fs_calls->fsync(to_dir) < 0 || fs_calls->fsync(dir) < 0)

@@ -4,7 +4,9 @@
  * volumes, and can plant symbolic links and rename directories there at any moment. Every path is
  * relative to an open base, and no component of it may be a symbolic link.
  *
- * Errors carry the errno. Nothing here keeps state; any thread may call.
+ * Errors carry the errno: EINVAL for a path that is not of the form that beneath_check_path() asks
+ * for, though only that one refuses `.ordinal`; ENOTDIR or ELOOP where there is a link. Nothing
+ * here keeps state; any thread may call.
  */
 #ifndef ORDINAL_BENEATH_H
 #define ORDINAL_BENEATH_H

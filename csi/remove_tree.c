@@ -182,6 +182,8 @@ int remove_tree(int dir, const char *name, const struct beneath_watch *watch, st
 	struct removal removal = {.watch = watch, .outside = dir, .top = -1};
 	const char *hint;
 
+	if (strchr(name, '/') || beneath_check_path(name, err) < 0)
+		return error_set_errno(err, EINVAL, "remove \"%.255s\"", name);
 	if (remove_all(&removal, dir, name) == 0) {
 		step(&removal); /* too late to be stopped */
 		return 0;

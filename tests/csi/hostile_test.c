@@ -504,8 +504,9 @@ static void plant_nodes(const struct fixture *fixture, int volume)
 
 static void plant_links(const struct fixture *fixture, int volume)
 {
-	static const char *const links[][2] = {{"/etc", "etc"}, {"/etc/passwd", "passwd"},
-		{"../../canary", "canary"}, {"..", "up"}, {".", "self"},
+	const char *const links[][2] = {{fixture_path(fixture, "canary"), "absolute"},
+		{fixture_path(fixture, "canary/data-0/sub/file"), "file"},
+		{"../../canary", "relative"}, {"..", "up"}, {".", "self"},
 		{"../.ordinal", ".ordinal"}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)

@@ -30,10 +30,10 @@ static void list_entry(FILE *out, const char *path, const char *shown, const str
 	char target[PATH_MAX] = "";
 	bool is_dir = S_ISDIR(status->st_mode);
 
-	fprintf(out, "%s %o %u:%u %lu %lld %lld.%09ld %u:%u", shown, status->st_mode,
-		status->st_uid, status->st_gid, is_dir ? 0 : (unsigned long)status->st_nlink,
-		is_dir ? 0 : (long long)status->st_size, (long long)status->st_mtim.tv_sec,
-		status->st_mtim.tv_nsec, major(status->st_rdev), minor(status->st_rdev));
+	fprintf(out, "%s %o %u:%u %lu %lld %u:%u", shown, status->st_mode, status->st_uid,
+		status->st_gid, is_dir ? 0 : (unsigned long)status->st_nlink,
+		is_dir ? 0 : (long long)status->st_size, major(status->st_rdev),
+		minor(status->st_rdev));
 	if (S_ISLNK(status->st_mode) && readlink(path, target, sizeof(target) - 1) > 0)
 		fprintf(out, " -> %s", target);
 	if (S_ISREG(status->st_mode))
@@ -41,7 +41,7 @@ static void list_entry(FILE *out, const char *path, const char *shown, const str
 	fputc('\n', out);
 }
 
-static void list(FILE *out, const char *path, size_t top)
+static void list(FILE *out, const char *path, size_t top, bool timed)
 {
 	struct dirent **entries;
 	int count = scandir(path, &entries, NULL, alphasort);
@@ -57,21 +57,34 @@ static void list(FILE *out, const char *path, size_t top)
 		if (dots)
 			continue;
 		assert_int_equal(lstat(below, &status), 0);
+		if (timed)
+			fprintf(out, "%lld.%09ld ", (long long)status.st_mtim.tv_sec,
+				status.st_mtim.tv_nsec);
 		list_entry(out, below, below + top, &status);
 		if (S_ISDIR(status.st_mode))
-			list(out, below, top);
+			list(out, below, top, timed);
 	}
 	free(entries);
 }
 
-char *tree_listing(const char *path)
+static char *listing(const char *path, bool timed)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	list(out, path, strlen(path));
+	list(out, path, strlen(path), timed);
 	fclose(out);
 	return text;
+}
+
+char *tree_listing(const char *path)
+{
+	return listing(path, true);
+}
+
+char *tree_listing_untimed(const char *path)
+{
+	return listing(path, false);
 }

@@ -11,4 +11,7 @@
  * Caller frees. */
 char *tree_listing(const char *path);
 
+/* The same without the times. */
+char *tree_listing_untimed(const char *path);
+
 #endif
