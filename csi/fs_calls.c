@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static int call_openat2(int dir, const char *path, const struct open_how *how)
@@ -25,6 +26,16 @@ static int call_set_flags(int fd, int flags)
 	return ioctl(fd, FS_IOC_SETFLAGS, &flags);
 }
 
+static int call_create_new(int dir, const char *name)
+{
+	return openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+static int call_clone_file(int from, int to)
+{
+	return ioctl(to, FICLONE, from);
+}
+
 static const struct fs_calls kernel_calls = {
 	.openat2 = call_openat2,
 	.open_tree = open_tree,
@@ -37,6 +48,18 @@ static const struct fs_calls kernel_calls = {
 	.fchmod = fchmod,
 	.fchown = fchown,
 	.set_flags = call_set_flags,
+	.create_new = call_create_new,
+	.symlinkat = symlinkat,
+	.linkat = linkat,
+	.mknodat = mknodat,
+	.fchownat = fchownat,
+	.utimensat = utimensat,
+	.futimens = futimens,
+	.fsetxattr = fsetxattr,
+	.ftruncate = ftruncate,
+	.pwrite = pwrite,
+	.clone_file = call_clone_file,
+	.copy_file_range = copy_file_range,
 };
 
 const struct fs_calls *fs_calls = &kernel_calls;
