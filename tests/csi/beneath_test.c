@@ -4,36 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "beneath.h"
 #include "fs_calls.h"
-#include "remove_tree.h"
-
-#define DEPTH 3000
-
-/* Counts the entries, and stops after some where LIMIT says so. */
-struct counter {
-	unsigned count, limit;
-};
-
-static bool count(void *context)
-{
-	struct counter *counter = context;
-
-	return ++counter->count != counter->limit;
-}
-
-static int try_remove(int dir, const char *name, struct counter *counter, struct error *err)
-{
-	const struct beneath_watch watch = {count, counter};
-
-	return remove_tree(dir, name, &watch, err);
-}
 
 static int open_root(const struct fixture *fixture)
 {
@@ -41,18 +17,6 @@ static int open_root(const struct fixture *fixture)
 
 	assert_true(fd >= 0);
 	return fd;
-}
-
-/* Returns how many entries the watch has seen. */
-static unsigned remove_all(int dir, const char *name)
-{
-	struct counter counter = {0};
-	struct error err;
-
-	if (try_remove(dir, name, &counter, &err) < 0)
-		fail_msg("%s", err.text);
-	assert_int_equal(faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW), -1);
-	return counter.count;
 }
 
 static void test_check_path(void **state)
@@ -197,68 +161,6 @@ static void test_make_races_with_prune(void **state)
 	assert_int_equal(faccessat(root, "ns", F_OK, 0), -1);
 }
 
-/* Deeper than descriptors or PATH_MAX allow, with names of every kind. */
-static void test_remove_hostile_tree(void **state)
-{
-	static const char *const names[] = {
-		"0", "1", "new\nline", "\xff\xfe", ".ordinal", "-rf *", "...", " "};
-	const struct fixture *fixture = *state;
-	_cleanup_close_ int root = open_root(fixture);
-	_cleanup_close_ int dir = -1;
-
-	mkdirat(root, "volume", 0755);
-	dir = openat(root, "volume", O_RDONLY | O_DIRECTORY);
-	for (int level = 0; level < DEPTH; level++) {
-		int next;
-
-		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-			if (level % 100 == 0) {
-				mkdirat(dir, names[i], 0700);
-				assert_int_equal(symlinkat(fixture->dir, dir, "link"), i ? -1 : 0);
-			}
-		mkdirat(dir, names[(size_t)level % ARRAY_SIZE(names)], 0700);
-		next = openat(
-			dir, names[(size_t)level % ARRAY_SIZE(names)], O_RDONLY | O_DIRECTORY);
-		assert_true(next >= 0);
-		close(dir);
-		dir = next;
-	}
-	remove_all(root, "volume");
-	assert_true(fixture_exists(fixture->root));
-	remove_all(root, "volume");
-}
-
-static void test_remove_without_openat2(void **state)
-{
-	const struct fs_calls *kernel = fs_calls;
-	struct fs_calls old_kernel = *kernel;
-
-	old_kernel.openat2 = no_openat2;
-	fs_calls = &old_kernel;
-	test_remove_hostile_tree(state);
-	fs_calls = kernel;
-}
-
-static void test_remove_stops_at_mounts(void **state)
-{
-	const struct fixture *fixture = *state;
-	_cleanup_close_ int root = open_root(fixture);
-	const char *mount_point = fixture_path(fixture, "root/volume/a/b");
-	struct counter counter = {0};
-	struct error err;
-
-	mkdir(fixture_path(fixture, "root/volume"), 0755);
-	mkdir(fixture_path(fixture, "root/volume/a"), 0755);
-	mkdir(mount_point, 0755);
-	assert_int_equal(mount("tmpfs", mount_point, "tmpfs", 0, "size=1m"), 0);
-	fixture_write_file(fixture_path(fixture, "root/volume/a/b/file"), "elsewhere");
-	assert_int_equal(try_remove(root, "volume", &counter, &err), -1);
-	assert_non_null(strstr(err.text, "in it b (a file system mounted"));
-	assert_true(fixture_exists(fixture_path(fixture, "root/volume/a/b/file")));
-	umount(mount_point);
-	remove_all(root, "volume");
-}
-
 /* Without openat2 a bind mount of the same file system is told by its mount only. */
 static void test_entries_on_mounts(void **state)
 {
@@ -280,79 +182,6 @@ static void test_entries_on_mounts(void **state)
 	umount(mount_point);
 }
 
-static void test_remove_is_watched(void **state)
-{
-	_cleanup_close_ int root = open_root(*state);
-	struct counter counter = {.limit = 2};
-	struct error err;
-	struct stat status;
-
-	mkdirat(root, "volume", 0755);
-	for (char name[] = "volume/a"; name[7] <= 'e'; name[7]++)
-		mkdirat(root, name, 0755);
-	assert_int_equal(try_remove(root, "volume", &counter, &err), -1);
-	assert_int_equal(err.errnum, ECANCELED);
-	assert_int_equal(fstatat(root, "volume", &status, 0), 0);
-	assert_int_equal(status.st_nlink, 5);
-	mkdirat(root, "volume/f", 0755);
-	mkdirat(root, "volume/f/g", 0755);
-	mkdirat(root, "volume/f/g/h", 0755);
-	/* c to f, g moved up and removed, h, and the volume itself. */
-	assert_int_equal(remove_all(root, "volume"), 4 + 2 + 1 + 1);
-	assert_int_equal(remove_all(root, "volume"), 1);
-}
-
-struct writer {
-	int volume;
-	atomic_bool stop;
-};
-
-/* A pod that does all it can while its volume is removed: swaps directories for links to
- * outside, moves trees about, adds files. */
-static void *write_hostile(void *argument)
-{
-	struct writer *writer = argument;
-
-	for (unsigned i = 0; !atomic_load(&writer->stop); i++) {
-		char a[16], b[16];
-
-		snprintf(a, sizeof(a), "%u", i % 7);
-		snprintf(b, sizeof(b), "%u", (i + 3) % 7);
-		mkdirat(writer->volume, a, 0755);
-		if (symlinkat("../../outside", writer->volume, b) < 0 && errno != EEXIST)
-			continue; /* the volume is gone already */
-		syscall(SYS_renameat2, writer->volume, a, writer->volume, b, RENAME_EXCHANGE);
-		if (i % 5 == 0)
-			unlinkat(writer->volume, b, 0);
-	}
-	return NULL;
-}
-
-static void test_hostile_writer(void **state)
-{
-	const struct fixture *fixture = *state;
-	_cleanup_close_ int root = open_root(fixture);
-	struct writer writer = {.stop = false};
-	struct counter counter = {0};
-	struct error err;
-	pthread_t thread;
-
-	mkdir(fixture_path(fixture, "outside"), 0755);
-	fixture_write_file(fixture_path(fixture, "outside/file"), "precious");
-	mkdirat(root, "volume", 0755);
-	writer.volume = openat(root, "volume", O_RDONLY | O_DIRECTORY);
-	pthread_create(&thread, NULL, write_hostile, &writer);
-	/* Whether one attempt succeeds is the scheduler's; that nothing outside is touched, ours.
-	 */
-	for (int i = 0; i < 200; i++)
-		(void)try_remove(root, "volume", &counter, &err);
-	atomic_store(&writer.stop, true);
-	pthread_join(thread, NULL);
-	close(writer.volume);
-	remove_all(root, "volume");
-	assert_true(fixture_exists(fixture_path(fixture, "outside/file")));
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_scratch, fixture_done)
@@ -361,12 +190,7 @@ int main(void)
 		TEST(test_confinement),
 		TEST(test_make_and_prune),
 		TEST(test_make_races_with_prune),
-		TEST(test_remove_hostile_tree),
-		TEST(test_remove_without_openat2),
-		TEST(test_remove_stops_at_mounts),
 		TEST(test_entries_on_mounts),
-		TEST(test_remove_is_watched),
-		TEST(test_hostile_writer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

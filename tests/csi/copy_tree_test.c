@@ -218,6 +218,46 @@ static void check_everything(const char *where)
 	clear(where);
 }
 
+/* Every level has FILES files besides the directory that leads on. */
+static void plant_chain(int from, int levels, int files)
+{
+	int dir = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (int i = 0; i < levels; i++) {
+		int next;
+
+		for (int file = 0; file < files; file++) {
+			char name[16];
+
+			snprintf(name, sizeof(name), "%d", file);
+			write_at(dir, name, 0, 1);
+			if (file == files / 2)
+				assert_int_equal(mkdirat(dir, "m", 0755), 0);
+		}
+		if (!files)
+			assert_int_equal(mkdirat(dir, "m", 0755), 0);
+		next = openat(dir, "m", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		close(dir);
+		dir = next;
+	}
+	close(dir);
+}
+
+/* So deep that directories are closed in the middle, and found again. */
+static void check_chain(const char *where)
+{
+	_cleanup_close_ int from = -1;
+	char path[256];
+
+	make_pair(where);
+	snprintf(path, sizeof(path), "%s/from", where);
+	from = open_dir(path);
+	plant_chain(from, 70, 90);
+	copy_all(where);
+	check_same(where);
+	clear(where);
+}
+
 /* Replaced calls, each of the kind that a file system, or an old kernel, lacks. */
 static int no_clones(int from, int to)
 {
@@ -301,13 +341,14 @@ static void test_everything_on_ext4(void **state)
 
 	assert_int_equal(mkdir(ext4, 0755), 0);
 	snprintf(command, sizeof(command),
-		"truncate -s 48M %s/image && mkfs.ext4 -qF %s/image && mount -o loop %s/image %s",
+		"truncate -s 128M %s/image && mkfs.ext4 -qF %s/image && mount -o loop %s/image %s",
 		dir, dir, dir, ext4);
 	if (system(command)) {
 		print_error("NOT TESTED: copies on ext4, for lack of a loop device\n");
 		skip();
 	}
 	check_everything(ext4);
+	check_chain(ext4);
 	assert_int_equal(umount(ext4), 0);
 }
 
@@ -372,25 +413,6 @@ static void test_attributes(void **state)
 	check_same(fixture->root);
 }
 
-/* Every level has entries before and after the one that leads on. */
-static void plant_chain(int from, int levels)
-{
-	int dir = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	for (int i = 0; i < levels; i++) {
-		int next;
-
-		assert_int_equal(mkdirat(dir, "m", 0755), 0);
-		for (char name[] = "a"; name[0] <= 'z'; name[0] += 5)
-			if (levels < 1000)
-				write_at(dir, name, 0, 1);
-		next = openat(dir, "m", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		close(dir);
-		dir = next;
-	}
-	close(dir);
-}
-
 static void test_deep(void **state)
 {
 	const struct fixture *fixture = *state;
@@ -402,7 +424,7 @@ static void test_deep(void **state)
 
 	make_pair(fixture->root);
 	from = open_dir(fixture_path(fixture, "root/from"));
-	plant_chain(from, DEPTH);
+	plant_chain(from, DEPTH, 0);
 	getrlimit(RLIMIT_NOFILE, &old);
 	few.rlim_max = old.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &few);
@@ -412,12 +434,7 @@ static void test_deep(void **state)
 		fail_msg("%s", err.text);
 	assert_int_equal(observer.count, DEPTH);
 	clear(fixture->root);
-	make_pair(fixture->root);
-	close(from);
-	from = open_dir(fixture_path(fixture, "root/from"));
-	plant_chain(from, 120);
-	copy_all(fixture->root);
-	check_same(fixture->root);
+	check_chain(fixture->root);
 }
 
 static void test_cancelled(void **state)
@@ -473,7 +490,7 @@ static void test_long_path_in_error(void **state)
 
 	make_pair(fixture->root);
 	from = open_dir(fixture_path(fixture, "root/from"));
-	plant_chain(from, DEPTH);
+	plant_chain(from, DEPTH, 0);
 	assert_int_equal(copy(fixture->root, &observer, &err), -1);
 	assert_true(strlen(err.text) < 300);
 	assert_int_equal(strncmp(err.text, "copy ...", 8), 0);
@@ -530,7 +547,7 @@ static void test_moved_meanwhile(void **state)
 
 	make_pair(fixture->root);
 	from = observer.from = open_dir(fixture_path(fixture, "root/from"));
-	plant_chain(from, 200);
+	plant_chain(from, 200, 3);
 	assert_int_equal(copy(fixture->root, &observer, &err), -1);
 	assert_int_equal(err.kind, ERROR_ABORTED);
 	assert_non_null(strstr(err.text, "was changed"));
@@ -709,7 +726,7 @@ static void test_hostile_writer(void **state)
 	writer.from = open_dir(fixture_path(fixture, "root/from"));
 	assert_int_equal(mkdirat(writer.from, "d", 0755), 0);
 	inside = open_dir(fixture_path(fixture, "root/from/d"));
-	plant_chain(inside, 50);
+	plant_chain(inside, 50, 5);
 	pthread_create(&thread, NULL, write_hostile, &writer);
 	for (int i = 0; i < 100; i++) {
 		struct observer observer = {0}, other = {0};
