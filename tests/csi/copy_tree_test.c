@@ -18,6 +18,13 @@
 #define MIB   (1024 * 1024)
 #define DEPTH 4096
 
+static int truncate_at(int dir, const char *name, off_t size)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
+
+	return ftruncate(fd, size);
+}
+
 static void plant_files(int dir)
 {
 	static const struct timespec times[] = {{1000000000, 1}, {1100000000, 999999999}};
@@ -27,6 +34,8 @@ static void plant_files(int dir)
 	copying_write(dir, "large", 0, 9 * MIB + 5);
 	copying_write(dir, "sparse", 30 * MIB, 5);
 	copying_write(dir, "sparse", 10 * MIB, 70000);
+	copying_write(dir, "tail", 4 * MIB, 5);
+	assert_int_equal(truncate_at(dir, "tail", 30 * MIB + 5), 0);
 	assert_int_equal(fchownat(dir, "plain", 7, 8, 0), 0);
 	assert_int_equal(fchmodat(dir, "plain", 06751, 0), 0);
 	assert_int_equal(fchownat(dir, "large", 1234, 5678, 0), 0);
@@ -86,11 +95,11 @@ static void check_links(int to)
 	assert_int_equal(one.st_nlink, 3);
 }
 
-static void check_sparse(int to)
+static void check_sparse(int to, const char *name)
 {
 	struct stat status;
 
-	assert_int_equal(fstatat(to, "sparse", &status, 0), 0);
+	assert_int_equal(fstatat(to, name, &status, 0), 0);
 	assert_int_equal(status.st_size, 30 * MIB + 5);
 	assert_true(status.st_blocks * 512 < MIB);
 }
@@ -117,7 +126,8 @@ static void check_everything(const char *where)
 	snprintf(path, sizeof(path), "%s/to", where);
 	to = copying_open(path);
 	check_links(to);
-	check_sparse(to);
+	check_sparse(to, "sparse");
+	check_sparse(to, "tail");
 	copying_clear(where);
 }
 

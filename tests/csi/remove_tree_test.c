@@ -279,6 +279,28 @@ static void check_make_mutable(int root)
 	assert_int_equal(err.errnum, ENOENT);
 }
 
+static bool lock_again(void *context)
+{
+	int root = *(const int *)context;
+
+	/* Fails once the volume is gone. */
+	return set_flags(root, "volume", FS_IMMUTABLE_FL) <= 0;
+}
+
+/* A pod that locks its volume again after each entry that went. */
+static void check_locked_again(int root)
+{
+	static const char *const dirs[] = {"volume", "volume/a", "volume/a/b", "volume/a/b/c",
+		"volume/a/d", "volume/a/d/e", "volume/f", "volume/g"};
+	const struct beneath_watch watch = {lock_again, &root};
+	struct error err = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		assert_int_equal(mkdirat(root, dirs[i], 0755), 0);
+	if (remove_tree(root, "volume", &watch, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
 static int refuse_flags(int fd, int flags)
 {
 	(void)fd;
@@ -325,6 +347,7 @@ static void check_flags(const char *kind, const char *path, bool *tried)
 	}
 	assert_int_equal(set_flags(root, "probe", 0), 0);
 	check_locked(root);
+	check_locked_again(root);
 	check_make_mutable(root);
 	check_without_capability(root);
 	*tried = true;
