@@ -307,6 +307,41 @@ int beneath_rename(int base, const char *from, int to_dir, const char *to, struc
 	return 0;
 }
 
+/* One try: another thread may prune the directories above TO meanwhile. */
+static int try_to_move(
+	int from_dir, const char *from, int to_dir, const char *to, struct error *err)
+{
+	_cleanup_free_ char *parent = strdup(to);
+	_cleanup_close_ int fd = -1;
+	char *slash;
+	bool created;
+
+	if (!parent)
+		abort();
+	slash = strrchr(parent, '/');
+	if (!slash)
+		return beneath_rename(from_dir, from, to_dir, to, err);
+	*slash = '\0';
+	if (beneath_make_dir(to_dir, parent, &fd, &created, err) < 0 ||
+		(created && beneath_sync_parent(to_dir, parent, err) < 0))
+		return -1;
+	return beneath_rename(from_dir, from, fd, slash + 1, err);
+}
+
+int beneath_move(int from_dir, const char *from, int to_dir, const char *to, struct error *err)
+{
+	int attempts = 0;
+
+	while (try_to_move(from_dir, from, to_dir, to, err) < 0) {
+		_cleanup_close_ int fd = -1;
+
+		if (err->errnum != ENOENT || ++attempts == MAKE_ATTEMPTS ||
+			beneath_open_dir(from_dir, from, O_PATH, &fd, NULL) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int beneath_make_mutable(int base, const char *path, struct error *err)
 {
 	_cleanup_close_ int dir = -1;

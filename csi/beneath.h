@@ -36,6 +36,10 @@ int beneath_sync_parent(int base, const char *path, struct error *err);
 /* Rename the directory FROM below BASE to the name TO in the directory TO_DIR, durably. */
 int beneath_rename(int base, const char *from, int to_dir, const char *to, struct error *err);
 
+/* Rename the directory FROM below FROM_DIR to the path TO below TO_DIR, durably; the directories
+ * above it are made. ENOENT means that there is no FROM. */
+int beneath_move(int from_dir, const char *from, int to_dir, const char *to, struct error *err);
+
 /* Take the immutable and append-only flags, which a pod may have set, off the directory or file
  * PATH. EPERM where it has none, or is neither. beneath_rename() does so by itself. */
 int beneath_make_mutable(int base, const char *path, struct error *err);

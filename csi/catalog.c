@@ -21,7 +21,7 @@
 struct catalog {
 	int own_fd; /* .ordinal */
 	int volumes_fd, trash_fd;
-	int archive_fd, lock_fd; /* opened with the lock, so that readers need not write */
+	int archive_fd, unfinished_fd, lock_fd; /* opened with the lock: readers need not write */
 };
 
 struct file_name {
@@ -70,7 +70,7 @@ int catalog_open(int base, bool create, struct catalog **ret_catalog, struct err
 	if (!catalog)
 		abort();
 	catalog->own_fd = catalog->volumes_fd = catalog->trash_fd = -1;
-	catalog->archive_fd = catalog->lock_fd = -1;
+	catalog->archive_fd = catalog->unfinished_fd = catalog->lock_fd = -1;
 	if (open_all(catalog, base, create, err) < 0)
 		return -1;
 	*ret_catalog = take_ptr(catalog);
@@ -83,6 +83,7 @@ void catalog_free(struct catalog *catalog)
 	cleanup_close(&catalog->volumes_fd);
 	cleanup_close(&catalog->trash_fd);
 	cleanup_close(&catalog->archive_fd);
+	cleanup_close(&catalog->unfinished_fd);
 	cleanup_close(&catalog->lock_fd);
 	free(catalog);
 }
@@ -265,6 +266,11 @@ int catalog_archive(const struct catalog *catalog)
 	return catalog->archive_fd;
 }
 
+int catalog_unfinished(const struct catalog *catalog)
+{
+	return catalog->unfinished_fd;
+}
+
 static void cleanup_closedir(DIR **dir)
 {
 	if (*dir)
@@ -333,6 +339,9 @@ static int open_lock(struct catalog *catalog, struct error *err)
 {
 	if (catalog->archive_fd < 0 &&
 		open_dir(catalog->own_fd, "archive", true, &catalog->archive_fd, err) < 0)
+		return -1;
+	if (catalog->unfinished_fd < 0 &&
+		open_dir(catalog->own_fd, "unfinished", true, &catalog->unfinished_fd, err) < 0)
 		return -1;
 	if (catalog->lock_fd < 0)
 		catalog->lock_fd = openat(

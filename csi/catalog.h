@@ -46,9 +46,10 @@ int catalog_list(const struct catalog *catalog, struct volume_hash **ret_hashes,
 int catalog_lock(struct catalog *catalog, struct error *err);
 void catalog_unlock(struct catalog *catalog);
 
-/* The directories of the trash and of the archive. Borrowed. */
+/* The directories of the trash, of the archive and of copies that are being made. Borrowed. */
 int catalog_trash(const struct catalog *catalog);
 int catalog_archive(const struct catalog *catalog);
+int catalog_unfinished(const struct catalog *catalog);
 
 /* Write down what is about to be made; on disk on return. Replaces an intent of before. */
 int catalog_intend(struct catalog *catalog, const struct volume_hash *hash,

@@ -40,6 +40,17 @@ static struct volume_size size_of(const Csi__V1__CapacityRange *range)
 		     : (struct volume_size){0};
 }
 
+static int check_source(const Csi__V1__VolumeContentSource *source, struct error *err)
+{
+	if (!source)
+		return 0;
+	if (source->type_case != CSI__V1__VOLUME_CONTENT_SOURCE__TYPE_VOLUME)
+		return error_set(err, ERROR_INVALID,
+			"volume_content_source: only a volume can be copied by this driver");
+	return requests_check_text("volume_content_source: volume_id", source->volume->volume_id,
+		REQUEST_TEXT_MAX, err);
+}
+
 static int check_create(
 	const struct driver *driver, const Csi__V1__CreateVolumeRequest *request, struct error *err)
 {
@@ -51,12 +62,19 @@ static int check_create(
 		requests_check_map("secrets", request->secrets, request->n_secrets, err) < 0 ||
 		requests_check_capacity(request->capacity_range, err) < 0)
 		return -1;
-	if (request->volume_content_source)
-		return error_set(err, ERROR_INVALID,
-			"volume_content_source: volumes of this driver start empty");
+	if (check_source(request->volume_content_source, err) < 0)
+		return -1;
 	if (request->n_mutable_parameters)
 		return error_set(err, ERROR_INVALID, NO_MUTABLE_PARAMETERS);
 	return check_topology(driver, request->accessibility_requirements, err);
+}
+
+static int create(struct driver *driver, const Csi__V1__CreateVolumeRequest *request,
+	struct volume_request *wanted, struct volume *ret, struct error *err)
+{
+	if (request->volume_content_source)
+		wanted->source = request->volume_content_source->volume->volume_id;
+	return volumes_create(&driver->volumes, wanted, ret, err);
 }
 
 static int create_volume(
@@ -78,7 +96,7 @@ static int create_volume(
 	if (check_create(driver, request, err) < 0 ||
 		parameters_parse(request->parameters, request->n_parameters, &parameters, err) <
 			0 ||
-		volumes_create(&driver->volumes, &wanted, &volume, err) < 0)
+		create(driver, request, &wanted, &volume, err) < 0)
 		return -1;
 	volume_message_init(&answer, driver, &volume);
 	response.volume = &answer.volume;
@@ -353,6 +371,7 @@ static int controller_get_capabilities(
 		RPC(CREATE_DELETE_VOLUME),
 		RPC(LIST_VOLUMES),
 		RPC(GET_CAPACITY),
+		RPC(CLONE_VOLUME),
 		RPC(EXPAND_VOLUME),
 		RPC(VOLUME_CONDITION),
 		RPC(GET_VOLUME),

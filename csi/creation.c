@@ -42,6 +42,7 @@ static struct record *new_record(const struct creation *creation)
 		.name = copy_text(creation->name),
 		.place = copy_text(creation->place),
 		.path = copy_text(creation->place),
+		.source = copy_text(creation->source ? creation->source->id : NULL),
 		.namespace = copy_text(parameters->namespace),
 		.namespace_uid = copy_text(parameters->namespace_uid),
 		.claim = copy_text(parameters->claim),
@@ -68,11 +69,18 @@ const char *creation_difference(
 	return record->reuse != parameters->reuse ? "another reuse" : NULL;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : !a && !b;
+}
+
 static const char *difference(const struct creation *creation, const struct record *record)
 {
 	if (record->capacity < creation->required ||
 		(creation->limit && record->capacity > creation->limit))
 		return "another size";
+	if (!same_text(record->source, creation->source ? creation->source->id : NULL))
+		return "another volume_content_source";
 	return creation_difference(record, creation->place, creation->parameters);
 }
 
@@ -156,8 +164,9 @@ static int find_place(const struct creation *creation, struct record *record, st
 	const struct parameters *parameters = creation->parameters;
 	struct volume_hash owner;
 
-	if (parameters->reuse && reclaim_claim(creation->base, &creation->hash, record,
-					 parameters->reuse_across_namespaces, err) < 0)
+	if (parameters->reuse && !creation->source &&
+		reclaim_claim(creation->base, &creation->hash, record,
+			parameters->reuse_across_namespaces, err) < 0)
 		return -1;
 	/* Retained data bring their path. */
 	if (record->predecessor &&
@@ -198,21 +207,29 @@ static int set_owner(int fd, const struct record *record, struct error *err)
 	return 0;
 }
 
-/* Put the data where the record says: new ones, with the owner that the class wants, or those of
- * the predecessor as they are. *RET_FD stays -1 when somebody else's data are there. */
-static int make_data(const struct creation *creation, const struct record *record, int *ret_fd,
-	struct error *err)
+/* Bring data from elsewhere: those of the predecessor, or a copy, as they are. */
+static int bring_data(
+	const struct creation *creation, struct record *record, int *ret_fd, struct error *err)
 {
-	_cleanup_close_ int fd = -1;
+	struct base *base = creation->base;
 	bool occupied;
 
-	if (record->predecessor) {
-		if (reclaim_take_up(creation->base, record, &occupied, err) < 0)
-			return -1;
-		return occupied ? 0
-				: beneath_open_dir(
-					  creation->base->fd, record->path, O_RDONLY, ret_fd, err);
-	}
+	if ((record->predecessor ? reclaim_take_up(base, record, &occupied, err)
+				 : clone_make(creation->clones, base, &creation->hash, record,
+					   creation->source, &occupied, err)) < 0)
+		return -1;
+	return occupied ? 0 : beneath_open_dir(base->fd, record->path, O_RDONLY, ret_fd, err);
+}
+
+/* Put the data where the record says; a new directory gets the owner that the class wants. *RET_FD
+ * stays -1 when somebody else's data are there. */
+static int make_data(
+	const struct creation *creation, struct record *record, int *ret_fd, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (record->predecessor || record->source)
+		return bring_data(creation, record, ret_fd, err);
 	if (make_directory(creation, record, &fd, err) < 0)
 		return -1;
 	if (fd >= 0 && set_owner(fd, record, err) < 0)
@@ -267,6 +284,8 @@ int creation_forget(struct base *base, const struct volume_hash *hash, const str
 {
 	if (record->predecessor)
 		return reclaim_put_back(base, hash, record, err);
+	if (record->source && clone_forget(base, hash, record, err) < 0)
+		return -1;
 	/* What is there and is not empty, or no directory, is not ours. */
 	if (catalog_has_record(base->catalog, hash)) {
 		if (beneath_remove_empty(base->fd, record->path, err) < 0 &&

@@ -9,6 +9,7 @@
 #define ORDINAL_CREATION_H
 
 #include "bases.h"
+#include "clone.h"
 #include "parameters.h"
 #include "record.h"
 
@@ -20,6 +21,8 @@ struct creation {
 	int64_t required, limit; /* bytes; 0: not said */
 	const char *place;       /* the path that the class wants */
 	const struct parameters *parameters;
+	const struct clone_source *source; /* NULL: it starts empty */
+	struct clones *clones;
 };
 
 /* Make the volume, or find it as an earlier call made it, whole or half. Errors as those of

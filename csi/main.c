@@ -206,6 +206,7 @@ static int serve(struct driver *driver, const sigset_t *signals)
 		if (registration_path)
 			registration_stop(&registration);
 	}
+	volumes_interrupt(&driver->volumes);
 	rpc_server_stop(server, STOP_GRACE_MS);
 	return code;
 }

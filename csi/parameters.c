@@ -217,6 +217,7 @@ static const struct {
 	{CSI_KEY_PVC_NAME, FIELD(claim), parse_text},
 	{CSI_KEY_PVC_NAMESPACE, FIELD(namespace), parse_text},
 	{CSI_KEY_PV_NAME, FIELD(pv), parse_text},
+	{ORDINAL_KEY_ALLOW_LIVE_COPY, FIELD(allow_live_copy), parse_bool},
 	{ORDINAL_KEY_NAMESPACE_UID, FIELD(namespace_uid), parse_text},
 	{ORDINAL_KEY_STATEFULSET, FIELD(statefulset), parse_text},
 	{ORDINAL_KEY_STATEFULSET_UID, FIELD(statefulset_uid), parse_text},

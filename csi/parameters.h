@@ -24,6 +24,7 @@ struct parameters {
 	int64_t archive_ttl; /* seconds; 0: for ever */
 	bool reuse;          /* take up what the predecessor in the same place of the set left */
 	bool reuse_across_namespaces;
+	bool allow_live_copy; /* copy a volume though a pod uses it */
 
 	const char *claim;
 	const char *namespace;

@@ -7,10 +7,6 @@
 
 #include "beneath.h"
 
-/* How often the directories above an archive, or a volume, are made again because another thread
- * pruned them. */
-#define MOVE_ATTEMPTS 64
-
 static bool exists(int dir, const char *path)
 {
 	_cleanup_close_ int fd = -1;
@@ -36,38 +32,6 @@ static bool owns_path(struct base *base, const struct volume_hash *hash, const c
 	struct volume_hash owner;
 
 	return inventory_owner(&base->inventory, path, &owner) && same_hash(&owner, hash);
-}
-
-/* Rename FROM below FROM_DIR to TO below TO_DIR, whose parents are made. One try. */
-static int try_to_move(
-	int from_dir, const char *from, int to_dir, const char *to, struct error *err)
-{
-	_cleanup_free_ char *parent = strdup(to);
-	_cleanup_close_ int fd = -1;
-	char *slash;
-	bool created;
-
-	if (!parent)
-		abort();
-	slash = strrchr(parent, '/');
-	if (!slash)
-		return beneath_rename(from_dir, from, to_dir, to, err);
-	*slash = '\0';
-	if (beneath_make_dir(to_dir, parent, &fd, &created, err) < 0 ||
-		(created && beneath_sync_parent(to_dir, parent, err) < 0))
-		return -1;
-	return beneath_rename(from_dir, from, fd, slash + 1, err);
-}
-
-/* The same, however often the parents vanish. ENOENT: there is no FROM. */
-static int move(int from_dir, const char *from, int to_dir, const char *to, struct error *err)
-{
-	int attempts = 0;
-
-	while (try_to_move(from_dir, from, to_dir, to, err) < 0)
-		if (err->errnum != ENOENT || !exists(from_dir, from) || ++attempts == MOVE_ATTEMPTS)
-			return -1;
-	return 0;
 }
 
 /* The volume is gone from its path. */
@@ -104,7 +68,7 @@ static int move_to_archive(struct base *base, const struct volume_hash *hash,
 	if (!owns_path(base, hash, record->path))
 		return 0;
 	inventory_add_archive(inventory, record->archive, hash);
-	if (move(base->fd, record->path, archive, record->archive, err) < 0 &&
+	if (beneath_move(base->fd, record->path, archive, record->archive, err) < 0 &&
 		err->errnum != ENOENT)
 		return -1;
 	if (exists(archive, record->archive)) {
@@ -311,8 +275,8 @@ int reclaim_take_up(
 	if (read_predecessor(base, record, &from, &predecessor, err) < 0)
 		return -1;
 	if (predecessor->state != RECORD_ARCHIVED ||
-		move(catalog_archive(base->catalog), predecessor->archive, base->fd, record->path,
-			err) == 0)
+		beneath_move(catalog_archive(base->catalog), predecessor->archive, base->fd,
+			record->path, err) == 0)
 		return 0;
 	if (err->errnum == ENOTEMPTY || err->errnum == EEXIST || err->errnum == ENOTDIR) {
 		*ret_occupied = true;
@@ -344,7 +308,7 @@ static int return_data(struct base *base, const struct volume_hash *hash,
 	if (predecessor->state == RECORD_RETAINED)
 		return 0;
 	if (owns_path(base, hash, record->path) && !exists(archive_dir, predecessor->archive) &&
-		move(base->fd, record->path, archive_dir, predecessor->archive, err) < 0)
+		beneath_move(base->fd, record->path, archive_dir, predecessor->archive, err) < 0)
 		return -1;
 	leave_path(base, hash, record);
 	return 0;

@@ -31,6 +31,7 @@ static const struct {
 	{"path", offsetof(struct record, path), true},
 	{"archive", offsetof(struct record, archive), false},
 	{"predecessor", offsetof(struct record, predecessor), false},
+	{"source", offsetof(struct record, source), false},
 	{"namespace", offsetof(struct record, namespace), false},
 	{"namespaceUid", offsetof(struct record, namespace_uid), false},
 	{"claim", offsetof(struct record, claim), false},
@@ -52,6 +53,7 @@ static const struct {
 	{"gid", offsetof(struct record, gid), true},
 	{"reuse", offsetof(struct record, reuse), false},
 	{"archiveTtl", offsetof(struct record, archive_ttl), false},
+	{"copied", offsetof(struct record, copied), false},
 	{"retired", offsetof(struct record, retired), false},
 };
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "clone.h"
 #include "log.h"
 #include "reclaim.h"
 #include "remove_tree.h"
@@ -175,6 +176,7 @@ static bool work_once(struct trash *trash, int64_t *ret_next)
 			continue;
 		clean = finish(trash, base) && clean;
 		clean = expire(base, &next) && clean;
+		clone_sweep(base);
 		clean = empty_trash(trash, base) && clean;
 	}
 	*ret_next = next;

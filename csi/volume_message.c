@@ -29,6 +29,18 @@ static void fill_topology(struct volume_message *message, const struct driver *d
 	message->volume.n_accessible_topology = driver->backend->ops->node_local ? 1 : 0;
 }
 
+static void fill_source(struct volume_message *message, const struct record *record)
+{
+	if (!record->source)
+		return;
+	csi__v1__volume_content_source__init(&message->source);
+	csi__v1__volume_content_source__volume_source__init(&message->source_volume);
+	message->source_volume.volume_id = record->source;
+	message->source.type_case = CSI__V1__VOLUME_CONTENT_SOURCE__TYPE_VOLUME;
+	message->source.volume = &message->source_volume;
+	message->volume.content_source = &message->source;
+}
+
 void volume_message_init(
 	struct volume_message *ret, const struct driver *driver, const struct volume *volume)
 {
@@ -43,6 +55,7 @@ void volume_message_init(
 	ret->volume.volume_context = ret->context;
 	ret->volume.n_volume_context = 1;
 	fill_topology(ret, driver);
+	fill_source(ret, volume->record);
 }
 
 void volume_message_done(struct volume_message *message)

@@ -16,6 +16,8 @@ struct volume_message {
 	Csi__V1__Volume__VolumeContextEntry entry, *context[1];
 	Csi__V1__Topology__SegmentsEntry segment, *segments[1];
 	Csi__V1__Topology topology, *topologies[1];
+	Csi__V1__VolumeContentSource source;
+	Csi__V1__VolumeContentSource__VolumeSource source_volume;
 };
 
 /* Fill *RET; VOLUME and DRIVER are borrowed for as long. Caller calls volume_message_done(). */

@@ -81,6 +81,7 @@ void volumes_start(struct volumes *volumes, const struct backend *backend, long 
 	volumes->backend = backend;
 	bases_init(&volumes->bases, backend);
 	keylock_init(&volumes->busy);
+	volumes->clones = (struct clones){0};
 	trash_start(&volumes->trash, &volumes->bases, &volumes->busy, trash_rate, begin, volumes);
 }
 
@@ -89,6 +90,11 @@ void volumes_stop(struct volumes *volumes)
 	trash_stop(&volumes->trash);
 	keylock_done(&volumes->busy);
 	bases_done(&volumes->bases);
+}
+
+void volumes_interrupt(struct volumes *volumes)
+{
+	atomic_store(&volumes->clones.stop, true);
 }
 
 void volume_done(struct volume *volume)
@@ -208,6 +214,81 @@ static int format_id(const struct location *location, const struct volume_hash *
 	return volume_id_format(&id, ret_id, err);
 }
 
+static int find_base(struct volumes *volumes, const struct volume_id *id, struct base **ret_base,
+	struct error *err)
+{
+	struct location location = {0};
+
+	strcpy(location.server, id->server);
+	strcpy(location.share, id->share);
+	return bases_get(&volumes->bases, &location, false, ret_base, err);
+}
+
+/* Read the record of the volume with the id TEXT, which is ready. */
+static int find_ready(struct volumes *volumes, const char *text, struct base **ret_base,
+	struct record **ret_record, struct error *err)
+{
+	_cleanup_(record_freep) struct record *record = NULL;
+	struct volume_id id;
+
+	if (volume_id_parse(text, &id, err) < 0 || find_base(volumes, &id, ret_base, err) < 0)
+		return -1;
+	if (catalog_read((*ret_base)->catalog, &id.hash, &record, err) < 0)
+		return err->kind == ERROR_NOT_FOUND
+			       ? error_set(err, ERROR_NOT_FOUND, "volume %s does not exist", text)
+			       : -1;
+	if (record->state != RECORD_READY || catalog_in_trash((*ret_base)->catalog, &id.hash))
+		return error_set(err, ERROR_NOT_FOUND, "volume %s is %s", text,
+			record->state == RECORD_CREATING ? "being created" : "deleted");
+	*ret_record = take_ptr(record);
+	return 0;
+}
+
+/* Open the volume that is to be copied, which is kept from being deleted meanwhile. */
+static int open_source(struct volumes *volumes, const struct volume_request *request, int *ret_fd,
+	struct error *err)
+{
+	_cleanup_(record_freep) struct record *record = NULL;
+	struct base *base;
+
+	if (find_ready(volumes, request->source, &base, &record, err) < 0)
+		return -1;
+	if (request->size.required < record->capacity)
+		return error_set(err, ERROR_OUT_OF_RANGE,
+			"volume %s has %lld bytes, and a copy cannot have less: ask for as many",
+			request->source, (long long)record->capacity);
+	return beneath_open_dir(base->fd, record->path, O_RDONLY, ret_fd, err);
+}
+
+/* Make the volume as a copy, unless it is there. What was begun is forgotten without its source. */
+static int create_copy(struct volumes *volumes, const struct volume_request *request,
+	struct creation *creation, struct record **ret_record, struct error *err)
+{
+	_cleanup_(clone_source_done) struct clone_source source = {
+		.id = request->source,
+		.fd = -1,
+		.allow_live = request->parameters->allow_live_copy,
+	};
+	_cleanup_(record_freep) struct record *begun = NULL;
+	struct base *base = creation->base;
+	struct volume_id id;
+	struct error later;
+
+	creation->source = &source;
+	if (catalog_read(base->catalog, &creation->hash, &begun, &later) == 0 &&
+		begun->state == RECORD_READY)
+		return creation_run(creation, ret_record, err);
+	if (volume_id_parse(request->source, &id, err) < 0 ||
+		keylock_acquire(
+			&volumes->busy, id.hash.text, request->cancelled, &source.held, err) < 0)
+		return -1;
+	if (open_source(volumes, request, &source.fd, err) == 0)
+		return creation_run(creation, ret_record, err);
+	if (begun && begun->state == RECORD_CREATING)
+		(void)creation_forget(base, &creation->hash, begun, &later);
+	return -1;
+}
+
 int volumes_create(struct volumes *volumes, const struct volume_request *request,
 	struct volume *ret, struct error *err)
 {
@@ -218,8 +299,10 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 		.required = request->size.required,
 		.limit = request->size.limit,
 		.parameters = request->parameters,
+		.clones = &volumes->clones,
 	};
 	struct volume volume = {0};
+	int result;
 
 	volume_id_hash(request->name, &creation.hash);
 	if (volumes->backend->ops->locate(
@@ -232,11 +315,15 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 			0 ||
 		open_for_creation(volumes, &volume.location, &creation.base, err) < 0 ||
 		check_other_bases(volumes, &creation, err) < 0 ||
-		check_size(creation.base, creation.required, err) < 0 ||
-		creation_run(&creation, &volume.record, err) < 0)
+		check_size(creation.base, creation.required, err) < 0)
 		return -1;
-	*ret = volume;
-	return 0;
+	if (request->source)
+		result = create_copy(volumes, request, &creation, &volume.record, err);
+	else
+		result = creation_run(&creation, &volume.record, err);
+	if (result == 0)
+		*ret = volume;
+	return result;
 }
 
 const char *volumes_difference(const struct volumes *volumes, const struct volume *volume,
@@ -253,16 +340,6 @@ const char *volumes_difference(const struct volumes *volumes, const struct volum
 		parameters_place(parameters, &hash, &place, NULL) < 0)
 		return "another path";
 	return creation_difference(volume->record, place, parameters);
-}
-
-static int find_base(struct volumes *volumes, const struct volume_id *id, struct base **ret_base,
-	struct error *err)
-{
-	struct location location = {0};
-
-	strcpy(location.server, id->server);
-	strcpy(location.share, id->share);
-	return bases_get(&volumes->bases, &location, false, ret_base, err);
 }
 
 static int delete_volume(struct volumes *volumes, struct base *base, const struct volume_hash *hash,
@@ -294,26 +371,6 @@ int volumes_delete(
 	result = delete_volume(volumes, base, &id.hash, err);
 	trash_wake(&volumes->trash);
 	return result;
-}
-
-/* Read the record of the volume with the id TEXT, which is ready. */
-static int find_ready(struct volumes *volumes, const char *text, struct base **ret_base,
-	struct record **ret_record, struct error *err)
-{
-	_cleanup_(record_freep) struct record *record = NULL;
-	struct volume_id id;
-
-	if (volume_id_parse(text, &id, err) < 0 || find_base(volumes, &id, ret_base, err) < 0)
-		return -1;
-	if (catalog_read((*ret_base)->catalog, &id.hash, &record, err) < 0)
-		return err->kind == ERROR_NOT_FOUND
-			       ? error_set(err, ERROR_NOT_FOUND, "volume %s does not exist", text)
-			       : -1;
-	if (record->state != RECORD_READY || catalog_in_trash((*ret_base)->catalog, &id.hash))
-		return error_set(err, ERROR_NOT_FOUND, "volume %s is %s", text,
-			record->state == RECORD_CREATING ? "being created" : "deleted");
-	*ret_record = take_ptr(record);
-	return 0;
 }
 
 static int check_new_size(const struct base *base, const struct record *record,

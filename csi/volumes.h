@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "bases.h"
+#include "clone.h"
 #include "keylock.h"
 #include "parameters.h"
 #include "record.h"
@@ -21,6 +22,7 @@ struct volumes {
 	const struct backend *backend;
 	struct bases bases;
 	struct keylock busy; /* by hash of the name */
+	struct clones clones;
 	struct trash trash;
 };
 
@@ -31,6 +33,7 @@ struct volume_size {
 
 struct volume_request {
 	const char *name;
+	const char *source; /* id of the volume to copy, or NULL */
 	struct volume_size size;
 	const struct parameters *parameters;
 	const atomic_bool *cancelled;
@@ -54,13 +57,17 @@ struct volume_page {
 void volumes_start(struct volumes *volumes, const struct backend *backend, long trash_rate);
 void volumes_stop(struct volumes *volumes);
 
+/* End what may take long, before volumes_stop(): its callers get ERROR_UNAVAILABLE. */
+void volumes_interrupt(struct volumes *volumes);
+
 void volume_done(struct volume *volume);
 void volume_page_done(struct volume_page *page);
 
 /* Make the volume, or find it as an earlier call made it, whole or half. Errors: ALREADY_EXISTS
  * when it is there and different, ABORTED while one of its name is being removed, OUT_OF_RANGE when
- * it is larger than the file system, UNAVAILABLE when another process has the catalog, INVALID for
- * parameters. Caller calls volume_done(RET). */
+ * it is larger than the file system or smaller than its source, NOT_FOUND without the source,
+ * UNAVAILABLE when another process has the catalog, INVALID for parameters. A copy goes on though
+ * its caller gives up, and the repeated call finds it. Caller calls volume_done(RET). */
 int volumes_create(struct volumes *volumes, const struct volume_request *request,
 	struct volume *ret, struct error *err);
 

@@ -24,6 +24,9 @@
 #define ORDINAL_KEY_TEMPLATE        ORDINAL_KEY_PREFIX "template"
 #define ORDINAL_KEY_ORDINAL         ORDINAL_KEY_PREFIX "ordinal"
 
+/* As an annotation of a claim, and so as a parameter: copy a volume though a pod uses it. */
+#define ORDINAL_KEY_ALLOW_LIVE_COPY ORDINAL_KEY_PREFIX "allow-live-copy"
+
 /* In a volume's context: where its data lie, for the administrator. */
 #define ORDINAL_KEY_PATH ORDINAL_KEY_PREFIX "path"
 

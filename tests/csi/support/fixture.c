@@ -61,6 +61,7 @@ void fixture_start(struct fixture *fixture)
 void fixture_stop(struct fixture *fixture)
 {
 	rpc_client_free(fixture->client);
+	volumes_interrupt(&fixture->driver.volumes);
 	rpc_server_stop(fixture->server, 1000);
 	driver_stop(&fixture->driver);
 	fixture->server = NULL;
@@ -162,6 +163,9 @@ char *fixture_create(struct fixture *fixture, const struct create *create, enum 
 		CSI__V1__VOLUME_CAPABILITY__BLOCK_VOLUME__INIT;
 	Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
 	Csi__V1__VolumeCapability *capabilities[] = {&capability};
+	Csi__V1__VolumeContentSource source = CSI__V1__VOLUME_CONTENT_SOURCE__INIT;
+	Csi__V1__VolumeContentSource__VolumeSource source_volume =
+		CSI__V1__VOLUME_CONTENT_SOURCE__VOLUME_SOURCE__INIT;
 	Csi__V1__CreateVolumeRequest request = CSI__V1__CREATE_VOLUME_REQUEST__INIT;
 	Csi__V1__CreateVolumeResponse *response;
 	char *id = NULL;
@@ -178,6 +182,10 @@ char *fixture_create(struct fixture *fixture, const struct create *create, enum 
 		capability.block = &block;
 	else
 		capability.mount = &mount_volume;
+	source_volume.volume_id = (char *)create->source;
+	source.type_case = CSI__V1__VOLUME_CONTENT_SOURCE__TYPE_VOLUME;
+	source.volume = &source_volume;
+	request.volume_content_source = create->source ? &source : NULL;
 	request.name = (char *)create->name;
 	request.capacity_range = create->required || create->limit ? &range : NULL;
 	request.volume_capabilities = capabilities;
@@ -189,6 +197,10 @@ char *fixture_create(struct fixture *fixture, const struct create *create, enum 
 	if (response) {
 		assert_int_equal(response->volume->capacity_bytes, create->required);
 		assert_int_equal(response->volume->n_accessible_topology, 1);
+		assert_true(!response->volume->content_source == !create->source);
+		if (create->source)
+			assert_string_equal(response->volume->content_source->volume->volume_id,
+				create->source);
 		id = strdup(response->volume->volume_id);
 	}
 	fixture_free(response);
