@@ -320,7 +320,7 @@ static int try_to_move(
 		abort();
 	slash = strrchr(parent, '/');
 	if (!slash)
-		return beneath_rename(from_dir, from, to_dir, to, err);
+		return beneath_rename(from_dir, from, to_dir, to, err); // cppcheck-suppress memleak
 	*slash = '\0';
 	if (beneath_make_dir(to_dir, parent, &fd, &created, err) < 0 ||
 		(created && beneath_sync_parent(to_dir, parent, err) < 0))

@@ -262,7 +262,7 @@ static int open_source(struct volumes *volumes, const struct volume_request *req
 
 /* Make the volume as a copy, unless it is there. What was begun is forgotten without its source. */
 static int create_copy(struct volumes *volumes, const struct volume_request *request,
-	struct creation *creation, struct record **ret_record, struct error *err)
+	const struct creation *plain, struct record **ret_record, struct error *err)
 {
 	_cleanup_(clone_source_done) struct clone_source source = {
 		.id = request->source,
@@ -270,22 +270,22 @@ static int create_copy(struct volumes *volumes, const struct volume_request *req
 		.allow_live = request->parameters->allow_live_copy,
 	};
 	_cleanup_(record_freep) struct record *begun = NULL;
-	struct base *base = creation->base;
+	struct creation creation = *plain;
 	struct volume_id id;
 	struct error later;
 
-	creation->source = &source;
-	if (catalog_read(base->catalog, &creation->hash, &begun, &later) == 0 &&
+	creation.source = &source;
+	if (catalog_read(creation.base->catalog, &creation.hash, &begun, &later) == 0 &&
 		begun->state == RECORD_READY)
-		return creation_run(creation, ret_record, err);
+		return creation_run(&creation, ret_record, err);
 	if (volume_id_parse(request->source, &id, err) < 0 ||
 		keylock_acquire(
 			&volumes->busy, id.hash.text, request->cancelled, &source.held, err) < 0)
 		return -1;
 	if (open_source(volumes, request, &source.fd, err) == 0)
-		return creation_run(creation, ret_record, err);
+		return creation_run(&creation, ret_record, err);
 	if (begun && begun->state == RECORD_CREATING)
-		(void)creation_forget(base, &creation->hash, begun, &later);
+		(void)creation_forget(creation.base, &creation.hash, begun, &later);
 	return -1;
 }
 
