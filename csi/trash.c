@@ -86,8 +86,12 @@ static bool remove_entry(struct trash *trash, const struct base *base, const cha
 	trash->removed = 0;
 	trash->report = started + REPORT_EVERY;
 	if (remove_tree(catalog_trash(base->catalog), name, &watch, &err) == 0) {
-		log_debug("%s/.ordinal/trash/%s: removed, %ld files in %.1f s", trash->base_name,
-			name, trash->removed, (double)(now_ns() - started) / SECOND);
+		int64_t took = now_ns() - started;
+
+		/* Small ones are not worth a line each. */
+		log_write(took < REPORT_EVERY ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+			"%s/.ordinal/trash/%s: removed, %ld files in %.1f s", trash->base_name,
+			name, trash->removed, (double)took / SECOND);
 		return true;
 	}
 	if (err.errnum != ECANCELED)
