@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "fs_calls.h"
+#include "group_sync.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
@@ -22,6 +23,7 @@ struct catalog {
 	int own_fd; /* .ordinal */
 	int volumes_fd, trash_fd;
 	int archive_fd, unfinished_fd, lock_fd; /* opened with the lock: readers need not write */
+	struct group_sync sync;                 /* of volumes_fd */
 };
 
 struct file_name {
@@ -70,6 +72,7 @@ int catalog_open(int base, bool create, struct catalog **ret_catalog, struct err
 	if (!catalog)
 		abort();
 	catalog->own_fd = catalog->volumes_fd = catalog->trash_fd = -1;
+	group_sync_init(&catalog->sync);
 	catalog->archive_fd = catalog->unfinished_fd = catalog->lock_fd = -1;
 	if (open_all(catalog, base, create, err) < 0)
 		return -1;
@@ -79,6 +82,7 @@ int catalog_open(int base, bool create, struct catalog **ret_catalog, struct err
 
 void catalog_free(struct catalog *catalog)
 {
+	group_sync_done(&catalog->sync);
 	cleanup_close(&catalog->own_fd);
 	cleanup_close(&catalog->volumes_fd);
 	cleanup_close(&catalog->trash_fd);
@@ -200,7 +204,7 @@ int catalog_intend(struct catalog *catalog, const struct volume_hash *hash,
 
 int catalog_sync(struct catalog *catalog, struct error *err)
 {
-	if (fs_calls->fsync(catalog->volumes_fd) < 0)
+	if (group_sync(&catalog->sync, catalog->volumes_fd) < 0)
 		return error_set_errno(err, errno, "sync .ordinal/volumes");
 	return 0;
 }

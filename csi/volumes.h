@@ -33,10 +33,10 @@ struct volume_size {
 
 struct volume_request {
 	const char *name;
-	const char *source; /* id of the volume to copy, or NULL */
 	struct volume_size size;
 	const struct parameters *parameters;
 	const atomic_bool *cancelled;
+	const char *source; /* id of the volume to copy, or NULL */
 };
 
 struct volume {

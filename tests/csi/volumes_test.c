@@ -120,7 +120,7 @@ static const struct parameters of_set = {
 
 static int create(struct volumes *volumes, const char *name, struct volume *ret, struct error *err)
 {
-	struct volume_request request = {name, {4096, 0}, &of_set, NULL};
+	struct volume_request request = {name, {4096, 0}, &of_set, NULL, NULL};
 
 	return volumes_create(volumes, &request, ret, err);
 }
@@ -367,7 +367,7 @@ static void test_half_made_with_other_parameters(void **state)
 {
 	struct fixture *fixture = *state;
 	struct parameters elsewhere = of_set;
-	struct volume_request request = {"pvc-1", {4096, 0}, &elsewhere, NULL};
+	struct volume_request request = {"pvc-1", {4096, 0}, &elsewhere, NULL, NULL};
 	struct volumes volumes;
 	struct volume volume;
 	struct error err;
@@ -419,7 +419,7 @@ static int create_and_delete(struct worker *worker)
 {
 	struct parameters parameters = of_set;
 	char ordinal[16], name[32];
-	struct volume_request request = {name, {4096, 0}, &parameters, NULL};
+	struct volume_request request = {name, {4096, 0}, &parameters, NULL, NULL};
 	struct volume volume, found;
 
 	snprintf(ordinal, sizeof(ordinal), "%d", worker->number);
