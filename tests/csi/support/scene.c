@@ -34,7 +34,7 @@ int scene_try(struct volumes *volumes, const struct wish *wish, char *ret_path, 
 {
 	struct parameters parameters = parameters_of(wish);
 	struct volume_request request = {
-		wish->name, {wish->size ? wish->size : 4096, 0}, &parameters, NULL};
+		wish->name, {wish->size ? wish->size : 4096, 0}, &parameters, NULL, NULL};
 	struct volume volume;
 
 	if (volumes_create(volumes, &request, &volume, err) < 0)
