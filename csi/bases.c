@@ -8,6 +8,7 @@
 void bases_init(struct bases *bases, const struct backend *backend)
 {
 	bases->backend = backend;
+	bases->syncer = syncer_new();
 	pthread_mutex_init(&bases->mutex, NULL);
 	SLIST_INIT(&bases->list);
 }
@@ -35,6 +36,7 @@ void bases_done(struct bases *bases)
 		SLIST_REMOVE_HEAD(&bases->list, link);
 		free_base(&base);
 	}
+	syncer_free(bases->syncer);
 	pthread_mutex_destroy(&bases->mutex);
 }
 
@@ -58,12 +60,13 @@ static int open_base(struct bases *bases, const struct location *location, bool 
 		abort();
 	base->location = *location;
 	base->fd = -1;
+	base->syncer = bases->syncer;
 	inventory_init(&base->inventory, NULL);
 	pthread_mutex_init(&base->takeover, NULL);
 	pthread_mutex_init(&base->mutex, NULL);
 	if (bases->backend->ops->open(bases->backend, location, create, &base->fd, err) < 0)
 		return -1; // cppcheck-suppress memleak
-	if (catalog_open(base->fd, create, &base->catalog, err) < 0) {
+	if (catalog_open(base->fd, create, bases->syncer, &base->catalog, err) < 0) {
 		if (err->kind == ERROR_NOT_FOUND)
 			return error_set(err, ERROR_FAILED_PRECONDITION,
 				"%s has no directory .ordinal: is its disk mounted?",

@@ -17,6 +17,7 @@ struct base {
 	struct location location;
 	int fd; /* the directory, O_RDONLY */
 	struct catalog *catalog;
+	struct syncer *syncer;      /* of all bases; borrowed */
 	struct inventory inventory; /* the writer's */
 	pthread_mutex_t takeover;   /* held while data of a retired volume find a new owner or go */
 	pthread_mutex_t mutex;      /* guards the rest */
@@ -26,6 +27,7 @@ struct base {
 
 struct bases {
 	const struct backend *backend;
+	struct syncer *syncer;
 	pthread_mutex_t mutex; /* guards the list; its entries do not change */
 	SLIST_HEAD(base_list, base) list;
 };

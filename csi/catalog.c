@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include "fs_calls.h"
-#include "group_sync.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
@@ -23,7 +22,7 @@ struct catalog {
 	int own_fd; /* .ordinal */
 	int volumes_fd, trash_fd;
 	int archive_fd, unfinished_fd, lock_fd; /* opened with the lock: readers need not write */
-	struct group_sync sync;                 /* of volumes_fd */
+	struct syncer *syncer;
 };
 
 struct file_name {
@@ -65,14 +64,15 @@ static int open_all(struct catalog *catalog, int base, bool create, struct error
 	return open_dir(catalog->own_fd, "trash", create, &catalog->trash_fd, err);
 }
 
-int catalog_open(int base, bool create, struct catalog **ret_catalog, struct error *err)
+int catalog_open(int base, bool create, struct syncer *syncer, struct catalog **ret_catalog,
+	struct error *err)
 {
 	_cleanup_(catalog_freep) struct catalog *catalog = calloc(1, sizeof(*catalog));
 
 	if (!catalog)
 		abort();
 	catalog->own_fd = catalog->volumes_fd = catalog->trash_fd = -1;
-	group_sync_init(&catalog->sync);
+	catalog->syncer = syncer;
 	catalog->archive_fd = catalog->unfinished_fd = catalog->lock_fd = -1;
 	if (open_all(catalog, base, create, err) < 0)
 		return -1;
@@ -82,7 +82,6 @@ int catalog_open(int base, bool create, struct catalog **ret_catalog, struct err
 
 void catalog_free(struct catalog *catalog)
 {
-	group_sync_done(&catalog->sync);
 	cleanup_close(&catalog->own_fd);
 	cleanup_close(&catalog->volumes_fd);
 	cleanup_close(&catalog->trash_fd);
@@ -120,7 +119,7 @@ static int read_record(const struct catalog *catalog, const char *name, bool int
 		abort();
 	if (read_file(catalog->volumes_fd, name, text, RECORD_MAX, &length) < 0 && errno != ENOENT)
 		return error_set_errno(err, errno, "read .ordinal/volumes/%s", name);
-	/* An intent that a crash has torn says that nothing has been made yet. */
+	/* An intent that a crash has torn says that no more than an empty directory was made. */
 	if (errno == ENOENT || (intent && (!length || text[length - 1] != '}')))
 		return error_set(err, ERROR_NOT_FOUND, "the volume does not exist");
 	if (record_decode(text, length, ret_record, err) < 0)
@@ -173,16 +172,21 @@ static int write_all(int fd, const char *text, size_t length)
 			length -= (size_t)written;
 		}
 	}
-	return fs_calls->fsync(fd);
+	return 0;
 }
 
-static int write_file(int dir, const char *name, const char *text)
+/* Write the file NAME; it is on disk on return, or, with RET_FD, once *RET_FD is. */
+static int write_file(int dir, const char *name, const char *text, int *ret_fd)
 {
 	_cleanup_close_ int fd = fs_calls->create(dir, name);
 	int error;
 
-	if (fd >= 0 && write_all(fd, text, strlen(text)) == 0)
+	if (fd >= 0 && write_all(fd, text, strlen(text)) == 0 &&
+		(ret_fd || fs_calls->fsync(fd) == 0)) {
+		if (ret_fd)
+			*ret_fd = take_fd(&fd);
 		return 0;
+	}
 	/* On a full disk every name that is tried would leave its file. */
 	error = errno;
 	if (fd >= 0)
@@ -193,7 +197,7 @@ static int write_file(int dir, const char *name, const char *text)
 
 int catalog_sync(struct catalog *catalog, struct error *err)
 {
-	if (group_sync(&catalog->sync, catalog->volumes_fd) < 0)
+	if (syncer_sync(catalog->syncer, &catalog->volumes_fd, 1) < 0)
 		return error_set_errno(err, errno, "sync .ordinal/volumes");
 	return 0;
 }
@@ -215,7 +219,7 @@ static int replace_file(struct catalog *catalog, const struct volume_hash *hash,
 	_cleanup_free_ char *text = record_encode(record);
 	struct file_name new_name = file_name(hash, NEW_SUFFIX);
 
-	if (write_file(catalog->volumes_fd, new_name.text, text) < 0)
+	if (write_file(catalog->volumes_fd, new_name.text, text, NULL) < 0)
 		return error_set_errno(err, errno, "write .ordinal/volumes/%s", name.text);
 	if (rename_record(catalog, new_name, name, err) < 0)
 		return -1;
@@ -223,7 +227,7 @@ static int replace_file(struct catalog *catalog, const struct volume_hash *hash,
 }
 
 int catalog_intend(struct catalog *catalog, const struct volume_hash *hash,
-	const struct record *record, struct error *err)
+	const struct record *record, int *ret_fd, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
 	struct file_name name = file_name(hash, INTENT_SUFFIX);
@@ -232,7 +236,7 @@ int catalog_intend(struct catalog *catalog, const struct volume_hash *hash,
 	if (exists(catalog->volumes_fd, name.text))
 		return replace_file(catalog, hash, name, record, err);
 	text = record_encode(record);
-	if (write_file(catalog->volumes_fd, name.text, text) < 0)
+	if (write_file(catalog->volumes_fd, name.text, text, ret_fd) < 0)
 		return error_set_errno(err, errno, "write .ordinal/volumes/%s", name.text);
 	return 0;
 }

@@ -16,13 +16,15 @@
 #include "cleanup.h"
 #include "error.h"
 #include "record.h"
+#include "syncer.h"
 #include "volume_id.h"
 
 struct catalog;
 
 /* Open the catalog below the directory BASE. Where there is none, it is made with CREATE, and
- * ERROR_NOT_FOUND without. Caller frees. */
-int catalog_open(int base, bool create, struct catalog **ret_catalog, struct error *err);
+ * ERROR_NOT_FOUND without. SYNCER is borrowed; it may be NULL. Caller frees. */
+int catalog_open(int base, bool create, struct syncer *syncer, struct catalog **ret_catalog,
+	struct error *err);
 
 /* Gives the lock up, if it is held. */
 void catalog_free(struct catalog *catalog);
@@ -54,9 +56,10 @@ int catalog_trash(const struct catalog *catalog);
 int catalog_archive(const struct catalog *catalog);
 int catalog_unfinished(const struct catalog *catalog);
 
-/* Write down what is about to be made; on disk on return. Replaces an intent of before. */
+/* Write down what is about to be made. Replaces an intent of before. It is on disk on return; or,
+ * with RET_FD, once *RET_FD is, where that is not -1. Caller closes it. */
 int catalog_intend(struct catalog *catalog, const struct volume_hash *hash,
-	const struct record *record, struct error *err);
+	const struct record *record, int *ret_fd, struct error *err);
 
 /* The volume is as intended. Certain only after catalog_sync(), so that the caller can sync its
  * directories first: the record must not outlive them. */

@@ -128,7 +128,7 @@ int clone_make(struct clones *clones, struct base *base, const struct volume_has
 		if (make_copy(clones, base, hash, source, err) < 0)
 			return error_prefix(err, "copy volume %s", source->id);
 		record->copied = 1;
-		if (catalog_intend(base->catalog, hash, record, err) < 0)
+		if (catalog_intend(base->catalog, hash, record, NULL, err) < 0)
 			return -1;
 	}
 	if (beneath_move(catalog_unfinished(base->catalog), hash->text, base->fd, record->path,

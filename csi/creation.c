@@ -249,7 +249,7 @@ static int find_room(
 	if (*ret_fd >= 0)
 		return 0;
 	if (move_aside(creation, record, err) < 0 ||
-		catalog_intend(creation->base->catalog, &creation->hash, record, err) < 0)
+		catalog_intend(creation->base->catalog, &creation->hash, record, NULL, err) < 0)
 		return -1;
 	inventory_release(&creation->base->inventory, occupied, &creation->hash);
 	if (make_data(creation, record, ret_fd, err) < 0)
@@ -257,20 +257,53 @@ static int find_room(
 	return *ret_fd < 0 ? move_aside(creation, record, err) : 0;
 }
 
+/* Open the directory above PATH. */
+static int open_parent(const struct base *base, const char *path, int *ret_fd, struct error *err)
+{
+	_cleanup_free_ char *parent = copy_text(path);
+	char *slash = strrchr(parent, '/');
+
+	if (slash) {
+		*slash = '\0';
+		return beneath_open_dir(base->fd, parent, O_RDONLY, ret_fd, err);
+	}
+	*ret_fd = openat(base->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret_fd < 0 ? error_set_errno(err, errno, "open the base") : 0;
+}
+
+/* Wait until the volume is on disk: INTENT, where that is not -1, the directory DATA, and its name.
+ */
+static int sync_volume(const struct base *base, const struct record *record, int intent, int data,
+	struct error *err)
+{
+	_cleanup_close_ int parent = -1;
+	int fds[SYNCER_MAX], count = 0;
+
+	if (open_parent(base, record->path, &parent, err) < 0)
+		return -1;
+	fds[count++] = data;
+	fds[count++] = parent;
+	if (intent >= 0)
+		fds[count++] = intent;
+	if (syncer_sync(base->syncer, fds, (size_t)count) < 0)
+		return error_set_errno(err, errno, "sync %s", record->path);
+	return 0;
+}
+
 /* From the intent to the ready volume. Every step may have been done by an earlier call. The disk
- * is waited for twice only: for the intent, and for all that follows it. */
+ * is waited for twice: for the volume, and for the name that says that it is ready. Data that are
+ * there already are not touched before the intent is on disk. */
 static int complete(const struct creation *creation, struct record *record, struct error *err)
 {
 	struct base *base = creation->base;
-	_cleanup_close_ int fd = -1;
+	bool brings_data = record->predecessor || record->source;
+	_cleanup_close_ int intent = -1, fd = -1;
 
-	if (catalog_intend(base->catalog, &creation->hash, record, err) < 0 ||
+	if (catalog_intend(base->catalog, &creation->hash, record, brings_data ? NULL : &intent,
+		    err) < 0 ||
 		find_room(creation, record, &fd, err) < 0 ||
-		catalog_complete(base->catalog, &creation->hash, err) < 0)
-		return -1;
-	if (fs_calls->fsync(fd) < 0)
-		return error_set_errno(err, errno, "sync %s", record->path);
-	if (beneath_sync_parent(base->fd, record->path, err) < 0 ||
+		sync_volume(base, record, intent, fd, err) < 0 ||
+		catalog_complete(base->catalog, &creation->hash, err) < 0 ||
 		catalog_sync(base->catalog, err) < 0)
 		return -1;
 	record->state = RECORD_READY;

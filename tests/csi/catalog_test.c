@@ -129,7 +129,7 @@ static void test_missing(void **state)
 	struct catalog *catalog;
 	struct error err;
 
-	assert_int_equal(catalog_open(root, false, &catalog, &err), -1);
+	assert_int_equal(catalog_open(root, false, NULL, &catalog, &err), -1);
 	assert_int_equal(err.kind, ERROR_NOT_FOUND);
 }
 
@@ -158,20 +158,20 @@ static void test_records_on_disk(void **state)
 
 	volume_id_hash("pvc-1", &hash);
 	volume_id_hash("pvc-2", &other);
-	assert_int_equal(catalog_open(root, true, &catalog, &err), 0);
+	assert_int_equal(catalog_open(root, true, NULL, &catalog, &err), 0);
 	assert_int_equal(catalog_lock(catalog, &err), 0);
 	assert_int_equal(catalog_read(catalog, &hash, &read, &err), -1);
 	assert_int_equal(err.kind, ERROR_NOT_FOUND);
-	assert_int_equal(catalog_intend(catalog, &hash, &some, &err), 0);
+	assert_int_equal(catalog_intend(catalog, &hash, &some, NULL, &err), 0);
 	assert_int_equal(state_of(catalog, &hash), RECORD_CREATING);
-	assert_int_equal(catalog_intend(catalog, &hash, &some, &err), 0);
+	assert_int_equal(catalog_intend(catalog, &hash, &some, NULL, &err), 0);
 	assert_int_equal(catalog_complete(catalog, &hash, &err), 0);
 	assert_int_equal(catalog_sync(catalog, &err), 0);
 	assert_int_equal(state_of(catalog, &hash), RECORD_READY);
 	catalog_free(catalog);
 
 	/* Another process, later. */
-	assert_int_equal(catalog_open(root, false, &catalog, &err), 0);
+	assert_int_equal(catalog_open(root, false, NULL, &catalog, &err), 0);
 	assert_int_equal(catalog_lock(catalog, &err), 0);
 	assert_int_equal(state_of(catalog, &hash), RECORD_READY);
 	assert_int_equal(catalog_rename(catalog, &hash, &other, &err), 0);
@@ -202,7 +202,7 @@ static void test_torn_intents(void **state)
 	struct catalog *catalog;
 
 	volume_id_hash("pvc-1", &hash);
-	assert_int_equal(catalog_open(root, true, &catalog, NULL), 0);
+	assert_int_equal(catalog_open(root, true, NULL, &catalog, NULL), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct record *record;
 		struct error err;
@@ -226,7 +226,7 @@ static void test_reading_changes_nothing(void **state)
 	mkdir(fixture_path(fixture, "root/.ordinal"), 0700);
 	mkdir(fixture_path(fixture, "root/.ordinal/volumes"), 0700);
 	mkdir(fixture_path(fixture, "root/.ordinal/trash"), 0700);
-	assert_int_equal(catalog_open(root, false, &catalog, NULL), 0);
+	assert_int_equal(catalog_open(root, false, NULL, &catalog, NULL), 0);
 	assert_false(fixture_exists(fixture_path(fixture, "root/.ordinal/lock")));
 	assert_int_equal(catalog_lock(catalog, NULL), 0);
 	assert_true(fixture_exists(fixture_path(fixture, "root/.ordinal/lock")));
@@ -253,13 +253,13 @@ static void test_full_disk_gathers_no_files(void **state)
 	struct catalog *catalog;
 	struct error err;
 
-	assert_int_equal(catalog_open(root, true, &catalog, NULL), 0);
+	assert_int_equal(catalog_open(root, true, NULL, &catalog, NULL), 0);
 	volume_id_hash("pvc-1", &hash);
 	full.write = write_to_full_disk;
 	fs_calls = &full;
 	assert_int_equal(catalog_write(catalog, &hash, &some, &err), -1);
 	assert_int_equal(err.errnum, ENOSPC);
-	assert_int_equal(catalog_intend(catalog, &hash, &some, &err), -1);
+	assert_int_equal(catalog_intend(catalog, &hash, &some, NULL, &err), -1);
 	assert_int_equal(err.errnum, ENOSPC);
 	fs_calls = kernel;
 	assert_int_equal(rmdir(fixture_path(fixture, "root/.ordinal/volumes")), 0);
@@ -275,13 +275,14 @@ static void test_lock(void **state)
 	int status;
 	pid_t child;
 
-	assert_int_equal(catalog_open(root, true, &catalog, &err), 0);
+	assert_int_equal(catalog_open(root, true, NULL, &catalog, &err), 0);
 	assert_int_equal(catalog_lock(catalog, &err), 0);
 	child = fork();
 	if (child == 0) {
 		struct catalog *second;
 
-		if (catalog_open(root, false, &second, &err) < 0 || catalog_lock(second, &err) == 0)
+		if (catalog_open(root, false, NULL, &second, &err) < 0 ||
+			catalog_lock(second, &err) == 0)
 			_exit(1);
 		_exit(err.kind == ERROR_UNAVAILABLE && strstr(err.text, "held by process") ? 0 : 2);
 	}
@@ -290,7 +291,7 @@ static void test_lock(void **state)
 	catalog_unlock(catalog);
 	assert_int_equal(catalog_lock(catalog, &err), 0);
 	catalog_free(catalog);
-	assert_int_equal(catalog_open(root, false, &catalog, &err), 0);
+	assert_int_equal(catalog_open(root, false, NULL, &catalog, &err), 0);
 	assert_int_equal(catalog_lock(catalog, &err), 0);
 	catalog_free(catalog);
 }

@@ -152,10 +152,10 @@ static void test_overlapping_paths(void **state)
 static void test_occupied(void **state)
 {
 	struct fixture *fixture = *state;
-	struct create first = {
-		"pvc-1", 0, 0, {OF_SET, "csi.storage.k8s.io/pv/name=pvc-1"}, false, false, false, NULL};
-	struct create second = {
-		"pvc-2", 0, 0, {OF_SET, "csi.storage.k8s.io/pv/name=pvc-2"}, false, false, false, NULL};
+	struct create first = {"pvc-1", 0, 0, {OF_SET, "csi.storage.k8s.io/pv/name=pvc-1"}, false,
+		false, false, NULL};
+	struct create second = {"pvc-2", 0, 0, {OF_SET, "csi.storage.k8s.io/pv/name=pvc-2"}, false,
+		false, false, NULL};
 	struct create third = {.name = "pvc-3", .parameters = {"pathPattern=old/data"}};
 
 	free(fixture_create(fixture, &first, ERROR_NONE, NULL));
