@@ -9,7 +9,7 @@
 #include "fs_calls.h"
 
 /* As many as the callers that wait at a time: they wait for the disk, not for processors. */
-#define THREADS 16
+#define THREADS 32
 
 /* One fsync, and who waits for it. */
 struct job {
