@@ -186,17 +186,6 @@ static int write_file(int dir, const char *name, const char *text)
 	return -1;
 }
 
-int catalog_intend(struct catalog *catalog, const struct volume_hash *hash,
-	const struct record *record, struct error *err)
-{
-	_cleanup_free_ char *text = record_encode(record);
-	struct file_name name = file_name(hash, INTENT_SUFFIX);
-
-	if (write_file(catalog->volumes_fd, name.text, text) < 0)
-		return error_set_errno(err, errno, "write .ordinal/volumes/%s", name.text);
-	return 0;
-}
-
 int catalog_sync(struct catalog *catalog, struct error *err)
 {
 	if (fs_calls->fsync(catalog->volumes_fd) < 0)
@@ -211,6 +200,35 @@ static int rename_record(
 
 	if (fs_calls->renameat(dir, from.text, dir, to.text) < 0)
 		return error_set_errno(err, errno, "rename .ordinal/volumes/%s", from.text);
+	return 0;
+}
+
+/* Put RECORD in the place of the file NAME, of which a crash leaves the old or the new. */
+static int replace_file(struct catalog *catalog, const struct volume_hash *hash,
+	struct file_name name, const struct record *record, struct error *err)
+{
+	_cleanup_free_ char *text = record_encode(record);
+	struct file_name new_name = file_name(hash, NEW_SUFFIX);
+
+	if (write_file(catalog->volumes_fd, new_name.text, text) < 0)
+		return error_set_errno(err, errno, "write .ordinal/volumes/%s", name.text);
+	if (rename_record(catalog, new_name, name, err) < 0)
+		return -1;
+	return catalog_sync(catalog, err);
+}
+
+int catalog_intend(struct catalog *catalog, const struct volume_hash *hash,
+	const struct record *record, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	struct file_name name = file_name(hash, INTENT_SUFFIX);
+
+	/* There may be data already that only the intent of before speaks of. */
+	if (exists(catalog->volumes_fd, name.text))
+		return replace_file(catalog, hash, name, record, err);
+	text = record_encode(record);
+	if (write_file(catalog->volumes_fd, name.text, text) < 0)
+		return error_set_errno(err, errno, "write .ordinal/volumes/%s", name.text);
 	return 0;
 }
 
@@ -230,14 +248,7 @@ int catalog_rename(struct catalog *catalog, const struct volume_hash *from,
 int catalog_write(struct catalog *catalog, const struct volume_hash *hash,
 	const struct record *record, struct error *err)
 {
-	_cleanup_free_ char *text = record_encode(record);
-	struct file_name new_name = file_name(hash, NEW_SUFFIX), name = file_name(hash, SUFFIX);
-
-	if (write_file(catalog->volumes_fd, new_name.text, text) < 0)
-		return error_set_errno(err, errno, "write .ordinal/volumes/%s", name.text);
-	if (rename_record(catalog, new_name, name, err) < 0)
-		return -1;
-	return catalog_sync(catalog, err);
+	return replace_file(catalog, hash, file_name(hash, SUFFIX), record, err);
 }
 
 static int remove_file(struct catalog *catalog, struct file_name name, struct error *err)
