@@ -327,6 +327,27 @@ int catalog_list(const struct catalog *catalog, struct volume_hash **ret_hashes,
 	return 0;
 }
 
+int catalog_clean(struct catalog *catalog, struct error *err)
+{
+	_cleanup_(cleanup_closedir) DIR *dir = NULL;
+	int copy = openat(catalog->volumes_fd, ".", DIR_FLAGS);
+	struct dirent *entry;
+
+	if (copy < 0 || !(dir = fdopendir(copy)))
+		return error_set_errno(err, errno, "read .ordinal/volumes");
+	while ((entry = readdir(dir))) {
+		struct file_name name;
+
+		if (strlen(entry->d_name) + 1 != sizeof(name.text) ||
+			strcmp(entry->d_name + VOLUME_HASH_LENGTH, NEW_SUFFIX))
+			continue;
+		strcpy(name.text, entry->d_name);
+		if (remove_file(catalog, name, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Say in the lock file who has it, for the message that others get. */
 static void sign_lock(int fd)
 {

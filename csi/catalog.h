@@ -46,6 +46,9 @@ int catalog_list(const struct catalog *catalog, struct volume_hash **ret_hashes,
 int catalog_lock(struct catalog *catalog, struct error *err);
 void catalog_unlock(struct catalog *catalog);
 
+/* Remove what a crash has left of records that were being replaced. */
+int catalog_clean(struct catalog *catalog, struct error *err);
+
 /* The directories of the trash and of the archive. Borrowed. */
 int catalog_trash(const struct catalog *catalog);
 int catalog_archive(const struct catalog *catalog);

@@ -426,7 +426,8 @@ int inventory_load(struct inventory *inventory, struct catalog *catalog, struct 
 	struct loading loading = {.inventory = inventory, .catalog = catalog};
 	int result;
 
-	if (catalog_list(catalog, &loading.hashes, &loading.count, err) < 0)
+	if (catalog_clean(catalog, err) < 0 ||
+		catalog_list(catalog, &loading.hashes, &loading.count, err) < 0)
 		return -1;
 	pthread_mutex_lock(&inventory->mutex);
 	result = load_each(&loading, loading.count, load_living, err);
