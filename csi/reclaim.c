@@ -253,6 +253,7 @@ static int claim(struct base *base, const struct volume_hash *hash, struct recor
 			(long long)predecessor->capacity, (long long)record->capacity);
 	inventory_remove_retired(&base->inventory, from);
 	record->predecessor = strdup(from->text);
+	record->predecessor_retired = predecessor->retired;
 	if (predecessor->state == RECORD_RETAINED) {
 		free(record->path);
 		record->path = strdup(predecessor->path);

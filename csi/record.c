@@ -53,6 +53,7 @@ static const struct {
 	{"reuse", offsetof(struct record, reuse), false},
 	{"archiveTtl", offsetof(struct record, archive_ttl), false},
 	{"retired", offsetof(struct record, retired), false},
+	{"predecessorRetired", offsetof(struct record, predecessor_retired), false},
 };
 
 static char **text_at(const struct record *record, size_t field)
