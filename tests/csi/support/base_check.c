@@ -157,11 +157,10 @@ static int place_of(struct paths *paths, const char *path)
 	return found;
 }
 
-static bool is_known(const struct state *state, const char *below)
+/* Where the foreign data are among PATHS; NULL for none. */
+static const char *foreign_of(const struct state *state, const struct paths *paths)
 {
-	const char *foreign = state->check->foreign;
-
-	return !strcmp(below, ".ordinal") || (foreign && !strcmp(below, foreign));
+	return paths == &state->places ? state->check->foreign : NULL;
 }
 
 /* Compare what is in TOP/BELOW with PATHS, which are paths below TOP. */
@@ -169,6 +168,7 @@ static void walk(const struct state *state, struct paths *paths, const char *top
 {
 	_cleanup_(cleanup_closedir) DIR *dir = NULL;
 	_cleanup_free_ char *path = NULL;
+	const char *foreign = foreign_of(state, paths);
 	struct dirent *entry;
 
 	assert_true(asprintf(&path, "%s/%s", top, below) > 0);
@@ -180,11 +180,10 @@ static void walk(const struct state *state, struct paths *paths, const char *top
 		assert_true(asprintf(&full, "%s/%s", path, entry->d_name) > 0);
 		assert_true(
 			asprintf(&relative, "%s%s%s", below, *below ? "/" : "", entry->d_name) > 0);
-		if (is_known(state, relative))
+		if (!strcmp(relative, ".ordinal") || (foreign && !strcmp(relative, foreign)))
 			continue;
 		place = place_of(paths, relative);
-		if (place == 1 || (place < 0 && state->check->foreign &&
-					  is_above(relative, state->check->foreign)))
+		if (place == 1 || (place < 0 && foreign && is_above(relative, foreign)))
 			walk(state, paths, top, relative);
 		else if (place < 0 && !is_hollow(full))
 			fail_msg("%s is no volume's", full);
