@@ -175,6 +175,11 @@ int beneath_open_dir(int base, const char *path, int flags, int *ret_fd, struct 
 	return 0;
 }
 
+bool beneath_is_absent(const struct error *err)
+{
+	return err->errnum == ENOENT || err->errnum == ENOTDIR || err->errnum == ELOOP;
+}
+
 /* The last component of PATH, and an open descriptor of the directory above it. */
 static int open_parent(int base, const char *path, int *ret_fd, const char **ret_name)
 {

@@ -382,8 +382,10 @@ static int load_archived(struct loading *loading, const struct volume_hash *hash
 	struct inventory *inventory = loading->inventory;
 	_cleanup_close_ int data = -1;
 	bool there = record->archive && beneath_open_dir(catalog_archive(loading->catalog),
-						record->archive, O_PATH, &data, NULL) == 0;
+						record->archive, O_PATH, &data, err) == 0;
 
+	if (record->archive && !there && !beneath_is_absent(err))
+		return -1;
 	if (there || (claim && !claim->ready)) {
 		place_index_add(&inventory->archives, record->archive, hash);
 		if (!claim || claim->ready)

@@ -11,11 +11,14 @@
  * pruned them. */
 #define MOVE_ATTEMPTS 64
 
-static bool exists(int dir, const char *path)
+/* Whether there is a directory PATH. A disk that does not answer is an error: what is thought to be
+ * gone is forgotten. */
+static int look(int dir, const char *path, bool *ret_there, struct error *err)
 {
 	_cleanup_close_ int fd = -1;
 
-	return beneath_open_dir(dir, path, O_PATH, &fd, NULL) == 0;
+	*ret_there = beneath_open_dir(dir, path, O_PATH, &fd, err) == 0;
+	return *ret_there || beneath_is_absent(err) ? 0 : -1;
 }
 
 static bool same_hash(const struct volume_hash *a, const struct volume_hash *b)
@@ -62,11 +65,20 @@ static int try_to_move(
 /* The same, however often the parents vanish. ENOENT: there is no FROM. */
 static int move(int from_dir, const char *from, int to_dir, const char *to, struct error *err)
 {
-	int attempts = 0;
+	for (int attempts = 0; try_to_move(from_dir, from, to_dir, to, err) < 0; attempts++) {
+		struct error why = *err;
+		bool there;
 
-	while (try_to_move(from_dir, from, to_dir, to, err) < 0)
-		if (err->errnum != ENOENT || !exists(from_dir, from) || ++attempts == MOVE_ATTEMPTS)
+		if (err->errnum != ENOENT || look(from_dir, from, &there, err) < 0)
 			return -1;
+		if (!there) {
+			*err = why;
+			return -1;
+		}
+		if (attempts == MOVE_ATTEMPTS)
+			return error_set(err, ERROR_ABORTED,
+				"the directories above %s keep vanishing: try again", to);
+	}
 	return 0;
 }
 
@@ -100,6 +112,7 @@ static int move_to_archive(struct base *base, const struct volume_hash *hash,
 {
 	struct inventory *inventory = &base->inventory;
 	int archive = catalog_archive(base->catalog);
+	bool there;
 
 	if (!owns_path(base, hash, record->path))
 		return 0;
@@ -107,7 +120,9 @@ static int move_to_archive(struct base *base, const struct volume_hash *hash,
 	if (move(base->fd, record->path, archive, record->archive, err) < 0 &&
 		err->errnum != ENOENT)
 		return -1;
-	if (exists(archive, record->archive)) {
+	if (look(archive, record->archive, &there, err) < 0)
+		return -1;
+	if (there) {
 		inventory_add_retired(inventory, hash, record);
 	} else {
 		/* Somebody has removed the directory by hand. */
@@ -138,7 +153,11 @@ static int archive(
 static int retain(
 	struct base *base, const struct volume_hash *hash, struct record *record, struct error *err)
 {
-	if (!exists(base->fd, record->path))
+	bool there;
+
+	if (look(base->fd, record->path, &there, err) < 0)
+		return -1;
+	if (!there)
 		return discard(base, hash, record, err);
 	record->state = RECORD_RETAINED;
 	record->retired = inventory_now(&base->inventory);
@@ -221,11 +240,12 @@ int reclaim_expire(struct base *base, int64_t *ret_next, struct error *err)
 }
 
 /* Whether the data of the retired volume are still where its record says. */
-static bool has_data(const struct base *base, const struct record *record)
+static int look_for_data(
+	const struct base *base, const struct record *record, bool *ret_there, struct error *err)
 {
 	if (record->state == RECORD_ARCHIVED)
-		return exists(catalog_archive(base->catalog), record->archive);
-	return exists(base->fd, record->path);
+		return look(catalog_archive(base->catalog), record->archive, ret_there, err);
+	return look(base->fd, record->path, ret_there, err);
 }
 
 /* Data that an administrator has removed leave nothing to keep a record for. */
@@ -271,10 +291,12 @@ static int claim_newest(struct base *base, const struct volume_hash *hash, struc
 
 	while (inventory_newest(&base->inventory, record, any_namespace, &from)) {
 		_cleanup_(record_freep) struct record *predecessor = NULL;
+		bool there;
 
-		if (catalog_read(base->catalog, &from, &predecessor, err) < 0)
+		if (catalog_read(base->catalog, &from, &predecessor, err) < 0 ||
+			look_for_data(base, predecessor, &there, err) < 0)
 			return error_prefix(err, "look for data to take up");
-		if (has_data(base, predecessor))
+		if (there)
 			return claim(base, hash, record, &from, predecessor, err);
 		if (forget_removed(base, &from, predecessor, err) < 0)
 			return -1;
@@ -307,6 +329,7 @@ int reclaim_take_up(
 {
 	_cleanup_(record_freep) struct record *predecessor = NULL;
 	struct volume_hash from;
+	bool there;
 
 	*ret_occupied = false;
 	if (read_predecessor(base, record, &from, &predecessor, err) < 0)
@@ -320,7 +343,12 @@ int reclaim_take_up(
 		return 0;
 	}
 	/* An earlier call moved them. */
-	return err->errnum == ENOENT && exists(base->fd, record->path) ? 0 : -1;
+	if (err->errnum != ENOENT)
+		return -1;
+	if (look(base->fd, record->path, &there, err) < 0)
+		return -1;
+	return there ? 0
+		     : error_set(err, ERROR_ABORTED, "the data that are to be taken up are gone");
 }
 
 void reclaim_taken_up(struct base *base, const struct record *record)
@@ -341,10 +369,13 @@ static int return_data(struct base *base, const struct volume_hash *hash,
 	const struct record *record, const struct record *predecessor, struct error *err)
 {
 	int archive_dir = catalog_archive(base->catalog);
+	bool there;
 
 	if (predecessor->state == RECORD_RETAINED)
 		return 0;
-	if (owns_path(base, hash, record->path) && !exists(archive_dir, predecessor->archive) &&
+	if (look(archive_dir, predecessor->archive, &there, err) < 0)
+		return -1;
+	if (owns_path(base, hash, record->path) && !there &&
 		move(base->fd, record->path, archive_dir, predecessor->archive, err) < 0)
 		return -1;
 	leave_path(base, hash, record);
@@ -408,10 +439,13 @@ static bool free_removed(struct base *base, const char *path)
 {
 	_cleanup_(record_freep) struct record *record = NULL;
 	struct volume_hash owner;
+	struct error err;
+	bool there;
 
 	return inventory_owner(&base->inventory, path, &owner) &&
 	       inventory_is_retired(&base->inventory, &owner) &&
-	       catalog_read(base->catalog, &owner, &record, NULL) == 0 && !has_data(base, record) &&
+	       catalog_read(base->catalog, &owner, &record, NULL) == 0 &&
+	       look_for_data(base, record, &there, &err) == 0 && !there &&
 	       forget_removed(base, &owner, record, NULL) == 0;
 }
 
