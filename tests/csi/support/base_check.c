@@ -96,7 +96,6 @@ static void take_record(struct state *state, const struct record *record, const 
 		break;
 	case RECORD_ARCHIVED:
 		assert_non_null(record->archive);
-		assert_true(is_above(record->path, record->archive));
 		add(&state->archives, record->archive);
 		break;
 	case RECORD_BASE:
