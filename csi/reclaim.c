@@ -90,15 +90,28 @@ static void leave_path(
 	beneath_prune_parents(base->fd, record->path);
 }
 
+/* Rename FROM below DIR into the trash; success when there is no FROM. */
+static int throw_away(struct base *base, int dir, const char *from, const struct volume_hash *hash,
+	struct error *err)
+{
+	struct error why;
+	bool there;
+
+	if (beneath_rename(dir, from, catalog_trash(base->catalog), hash->text, err) == 0)
+		return 0;
+	/* ENOENT also says that somebody has removed the trash. */
+	if (err->errnum != ENOENT || look(dir, from, &there, &why) < 0 || there)
+		return -1;
+	return 0;
+}
+
 /* The rename into the trash is what decides: it needs no room on a full disk, and a record whose
  * data lie there is finished by whoever reads it next. */
 static int discard(struct base *base, const struct volume_hash *hash, const struct record *record,
 	struct error *err)
 {
 	if (!catalog_in_trash(base->catalog, hash) &&
-		beneath_rename(base->fd, record->path, catalog_trash(base->catalog), hash->text,
-			err) < 0 &&
-		err->errnum != ENOENT)
+		throw_away(base, base->fd, record->path, hash, err) < 0)
 		return -1;
 	if (catalog_remove(base->catalog, hash, err) < 0)
 		return -1;
@@ -206,9 +219,7 @@ static int expire(struct base *base, const struct volume_hash *hash, struct erro
 
 	if (catalog_read(base->catalog, hash, &record, err) < 0)
 		return -1;
-	if (beneath_rename(archive_dir, record->archive, catalog_trash(base->catalog), hash->text,
-		    err) < 0 &&
-		err->errnum != ENOENT)
+	if (throw_away(base, archive_dir, record->archive, hash, err) < 0)
 		return -1;
 	if (catalog_remove(base->catalog, hash, err) < 0)
 		return -1;
