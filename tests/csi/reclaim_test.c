@@ -192,8 +192,7 @@ static void test_place_of_a_live_volume(void **state)
 static void test_place_of_another_ones_retained_data(void **state)
 {
 	struct wish old = {.name = "pvc-1", .on_delete = ON_DELETE_RETAIN};
-	struct wish other = {
-		.name = "pvc-9", .ordinal = "9", .pattern = PLACE, .reuse = true};
+	struct wish other = {.name = "pvc-9", .ordinal = "9", .pattern = PLACE, .reuse = true};
 
 	scene_fill(volumes, &old, "one");
 	scene_delete(volumes, &old);
@@ -367,8 +366,6 @@ static void test_long_path(void **state)
 	/* Either no such volume, or one whose data outlive it. */
 	if (scene_try(volumes, &wish, NULL, &err) < 0)
 		return;
-	fixture_write_file(fixture_path(*state, "root/x"), "");
-	assert_int_equal(unlink(fixture_path(*state, "root/x")), 0);
 	scene_try_delete(volumes, &wish, &err);
 	check(*state, 1, NULL);
 }
@@ -466,6 +463,23 @@ static void test_start_on_a_broken_disk(void **state)
 	check(*state, 2, NULL);
 }
 
+/* Somebody has tidied up: what has nowhere to go must not be forgotten. */
+static void test_trash_removed_by_hand(void **state)
+{
+	struct wish wish = {.name = "pvc-1"};
+	struct error err;
+
+	scene_fill(volumes, &wish, "one");
+	base_remove(fixture_path(*state, "root/.ordinal/trash"));
+	if (scene_try_delete(volumes, &wish, &err) < 0)
+		expect_at(*state, "one", PLACE);
+	assert_int_equal(mkdir(fixture_path(*state, "root/.ordinal/trash"), 0700), 0);
+	restart(*state);
+	scene_delete(volumes, &wish);
+	check(*state, 0, NULL);
+	assert_int_equal(base_count(((struct fixture *)*state)->root, "one", NULL, 0), 0);
+}
+
 int main(void)
 {
 #define TEST(name)   cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -486,6 +500,7 @@ int main(void)
 		TEST(test_late_deletions_of_retained),
 		TEST(test_late_deletions_beside_retained),
 		TEST(test_long_path),
+		TEST(test_trash_removed_by_hand),
 		BROKEN(test_retain_on_a_broken_disk),
 		BROKEN(test_take_archived_on_a_broken_disk),
 		BROKEN(test_take_retained_on_a_broken_disk),
