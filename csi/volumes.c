@@ -78,8 +78,10 @@ static int become_writer(struct volumes *volumes, struct base *base, struct erro
 
 	if (base_become_writer(base, &now, err) < 0)
 		return -1;
-	if (now)
+	if (now) {
+		open_known(volumes, base);
 		trash_wake(&volumes->trash);
+	}
 	return 0;
 }
 
