@@ -82,12 +82,13 @@ static int move(int from_dir, const char *from, int to_dir, const char *to, stru
 	return 0;
 }
 
-/* The volume is gone from its path. */
+/* The volume is gone from its path. The directories above go first: once the path is given back,
+ * one of them may be another volume's. */
 static void leave_path(
 	struct base *base, const struct volume_hash *hash, const struct record *record)
 {
-	inventory_release(&base->inventory, record->path, hash);
 	beneath_prune_parents(base->fd, record->path);
+	inventory_release(&base->inventory, record->path, hash);
 }
 
 /* Rename FROM below DIR into the trash; success when there is no FROM. */
@@ -143,8 +144,8 @@ static int move_to_archive(struct base *base, const struct volume_hash *hash,
 			return -1;
 		inventory_remove_archive(inventory, record->archive);
 	}
-	inventory_finished(inventory, hash);
 	leave_path(base, hash, record);
+	inventory_finished(inventory, hash);
 	return 0;
 }
 
