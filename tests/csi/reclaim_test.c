@@ -4,6 +4,7 @@
  */
 #include "scene.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -480,10 +481,129 @@ static void test_trash_removed_by_hand(void **state)
 	assert_int_equal(base_count(((struct fixture *)*state)->root, "one", NULL, 0), 0);
 }
 
+/* Another call that comes, once, in the middle of one: when a directory is opened or removed. */
+
+static struct {
+	const char *opened, *removed;
+	int (*call)(const struct wish *wish, struct error *err);
+	const struct wish *wish;
+	pthread_t thread;
+	struct error err;
+} other;
+
+static void *run_other(void *unused)
+{
+	(void)unused;
+	other.call(other.wish, &other.err);
+	return NULL;
+}
+
+static void interrupt(void)
+{
+	other.opened = other.removed = NULL;
+	assert_int_equal(pthread_create(&other.thread, NULL, run_other, NULL), 0);
+	pthread_join(other.thread, NULL);
+}
+
+static int interrupted_openat2(int dir, const char *path, const struct open_how *how)
+{
+	if (other.opened && !strcmp(path, other.opened))
+		interrupt();
+	return kernel->openat2(dir, path, how);
+}
+
+static int interrupted_unlinkat(int dir, const char *name, int flags)
+{
+	if (other.removed && !strcmp(name, other.removed))
+		interrupt();
+	return kernel->unlinkat(dir, name, flags);
+}
+
+static int setup_interrupted(void **state)
+{
+	static struct fs_calls calls;
+
+	kernel = fs_calls;
+	calls = *kernel;
+	calls.openat2 = interrupted_openat2;
+	calls.unlinkat = interrupted_unlinkat;
+	fs_calls = &calls;
+	return setup(state);
+}
+
+static int call_create(const struct wish *wish, struct error *err)
+{
+	return scene_try(volumes, wish, NULL, err);
+}
+
+static int call_delete(const struct wish *wish, struct error *err)
+{
+	return volumes_delete(volumes, scene_id(volumes, wish), NULL, err);
+}
+
+/* A volume comes where the last directory of another one is being pruned. */
+static void test_pruned_under_a_new_volume(void **state)
+{
+	struct wish old = {.name = "pvc-1", .pattern = "a/b"};
+	struct wish new = {.name = "pvc-2", .pattern = "a"};
+
+	scene_fill(volumes, &old, "one");
+	other.removed = "a";
+	other.call = call_create;
+	other.wish = &new;
+	scene_delete(volumes, &old);
+	assert_string_equal(scene_create(volumes, &new), "a");
+	check(*state, 1, NULL);
+}
+
+/* The predecessor is deleted while its successor is made: before it, so that the data are taken up,
+ * or after it, so that the place was not free. */
+static void check_deleted_meanwhile(struct fixture *fixture, enum on_delete on_delete)
+{
+	struct wish old = {.name = "pvc-1", .on_delete = on_delete};
+	struct wish new = {.name = "pvc-2", .on_delete = on_delete, .reuse = true};
+
+	scene_fill(volumes, &old, "one");
+	other.opened = "shop";
+	other.call = call_delete;
+	other.wish = &old;
+	if (!strcmp(scene_create(volumes, &new), PLACE))
+		expect_at(fixture, "one", PLACE);
+	base_find(fixture->root, "one");
+	check(fixture, (size_t)-1, NULL);
+}
+
+static void test_archived_meanwhile(void **state)
+{
+	check_deleted_meanwhile(*state, ON_DELETE_ARCHIVE);
+}
+
+static void test_retained_meanwhile(void **state)
+{
+	check_deleted_meanwhile(*state, ON_DELETE_RETAIN);
+}
+
+/* The archive is there, its place is still being left. */
+static void test_successor_while_place_is_left(void **state)
+{
+	struct wish old = {.name = "pvc-1", .on_delete = ON_DELETE_ARCHIVE};
+	struct wish new = {.name = "pvc-2", .on_delete = ON_DELETE_ARCHIVE, .reuse = true};
+
+	scene_fill(volumes, &old, "one");
+	other.removed = "web";
+	other.call = call_create;
+	other.wish = &new;
+	scene_delete(volumes, &old);
+	assert_string_equal(scene_create(volumes, &new), PLACE);
+	expect_at(*state, "one", PLACE);
+	check(*state, 1, NULL);
+}
+
 int main(void)
 {
-#define TEST(name)   cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define BROKEN(name) cmocka_unit_test_setup_teardown(name, setup_broken, teardown_broken)
+#define TEST(name)        cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define INTERRUPTED(name) cmocka_unit_test_setup_teardown(name, setup_interrupted, teardown_broken)
+#define BROKEN(name)      cmocka_unit_test_setup_teardown(name, setup_broken, teardown_broken)
 	const struct CMUnitTest tests[] = {
 		TEST(test_combinations),
 		TEST(test_smaller_claim_archived),
@@ -505,6 +625,10 @@ int main(void)
 		BROKEN(test_take_archived_on_a_broken_disk),
 		BROKEN(test_take_retained_on_a_broken_disk),
 		BROKEN(test_start_on_a_broken_disk),
+		INTERRUPTED(test_pruned_under_a_new_volume),
+		INTERRUPTED(test_archived_meanwhile),
+		INTERRUPTED(test_retained_meanwhile),
+		INTERRUPTED(test_successor_while_place_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
