@@ -181,11 +181,29 @@ static int retain(
 	return 0;
 }
 
+/* An earlier call wrote the record, but could not say that it is on disk. */
+static int finish_retaining(struct base *base, const struct volume_hash *hash,
+	const struct record *record, struct error *err)
+{
+	int result = 0;
+
+	pthread_mutex_lock(&base->takeover);
+	if (owns_path(base, hash, record->path) && !inventory_is_retired(&base->inventory, hash)) {
+		result = catalog_sync(base->catalog, err);
+		if (result == 0)
+			inventory_add_retired(&base->inventory, hash, record);
+	}
+	pthread_mutex_unlock(&base->takeover);
+	return result;
+}
+
 int reclaim_volume(
 	struct base *base, const struct volume_hash *hash, struct record *record, struct error *err)
 {
 	if (record->state == RECORD_ARCHIVED)
 		return move_to_archive(base, hash, record, err);
+	if (record->state == RECORD_RETAINED)
+		return finish_retaining(base, hash, record, err);
 	if (record->state != RECORD_READY)
 		return 0;
 	switch (catalog_in_trash(base->catalog, hash) ? ON_DELETE_DELETE : record->on_delete) {
@@ -417,6 +435,7 @@ static int set_aside(struct base *base, const struct volume_hash *hash, const st
 	struct inventory *inventory = &base->inventory;
 	_cleanup_free_ char *name = NULL;
 	struct volume_hash other;
+	int result;
 
 	if (!inventory_is_retired(inventory, hash))
 		return error_set(err, ERROR_ABORTED,
@@ -424,7 +443,9 @@ static int set_aside(struct base *base, const struct volume_hash *hash, const st
 	if (asprintf(&name, "%s\n%lld", record->name, (long long)record->retired) < 0)
 		abort();
 	volume_id_hash(name, &other);
-	if (catalog_rename(base->catalog, hash, &other, err) < 0)
+	result = catalog_rename(base->catalog, hash, &other, err);
+	/* It may be done, and only not be certain to outlive a power cut. */
+	if (result < 0 && catalog_has_record(base->catalog, hash))
 		return -1;
 	inventory_remove_retired(inventory, hash);
 	inventory_add_retired(inventory, &other, record);
@@ -432,7 +453,7 @@ static int set_aside(struct base *base, const struct volume_hash *hash, const st
 		inventory_hand_over(inventory, record->path, &other);
 	else
 		inventory_add_archive(inventory, record->archive, &other);
-	return 0;
+	return result;
 }
 
 int reclaim_set_aside(struct base *base, const struct volume_hash *hash,
