@@ -4,6 +4,7 @@
  */
 #include "scene.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -355,19 +356,22 @@ static void test_late_deletions_beside_retained(void **state)
 	check_late_deletions(*state, ON_DELETE_RETAIN, false);
 }
 
-/* A path that is as long as paths can be, but not with an archive's name after it. */
+/* A path that is as long as paths may be: the archive's name comes after it. */
 static void test_long_path(void **state)
 {
 	char pattern[4096] = "";
-	struct wish wish = {.name = "pvc-1", .on_delete = ON_DELETE_ARCHIVE, .pattern = pattern};
-	struct error err;
+	struct wish wish = {
+		.name = "pvc-1", .on_delete = ON_DELETE_ARCHIVE, .pattern = pattern, .reuse = true};
 
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 10; i++)
 		sprintf(pattern + strlen(pattern), "%s%0200d", i ? "/" : "", i);
-	/* Either no such volume, or one whose data outlive it. */
-	if (scene_try(volumes, &wish, NULL, &err) < 0)
-		return;
-	scene_try_delete(volumes, &wish, &err);
+	sprintf(pattern + strlen(pattern), "%0*d", (int)(PATH_MAX / 2 - 1 - strlen(pattern)), 0);
+	scene_fill(volumes, &wish, "one");
+	scene_delete(volumes, &wish);
+	expect_archived(*state, "one", pattern);
+	check(*state, 1, NULL);
+	scene_create(volumes, &wish);
+	expect_at(*state, "one", pattern);
 	check(*state, 1, NULL);
 }
 
