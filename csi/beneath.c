@@ -192,6 +192,19 @@ int beneath_open_dir(int base, const char *path, int flags, int *ret_fd, struct 
 	return 0;
 }
 
+bool beneath_is_absent(const struct error *err)
+{
+	return err->errnum == ENOENT || err->errnum == ENOTDIR || err->errnum == ELOOP;
+}
+
+int beneath_look(int base, const char *path, bool *ret_there, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+
+	*ret_there = beneath_open_dir(base, path, O_PATH, &fd, err) == 0;
+	return *ret_there || beneath_is_absent(err) ? 0 : -1;
+}
+
 /* The last component of PATH, and an open descriptor of the directory above it. */
 static int open_parent(int base, const char *path, int *ret_fd, const char **ret_name)
 {
@@ -330,14 +343,19 @@ static int try_to_move(
 
 int beneath_move(int from_dir, const char *from, int to_dir, const char *to, struct error *err)
 {
-	int attempts = 0;
+	for (int attempts = 0; try_to_move(from_dir, from, to_dir, to, err) < 0; attempts++) {
+		struct error why = *err;
+		bool there;
 
-	while (try_to_move(from_dir, from, to_dir, to, err) < 0) {
-		_cleanup_close_ int fd = -1;
-
-		if (err->errnum != ENOENT || ++attempts == MAKE_ATTEMPTS ||
-			beneath_open_dir(from_dir, from, O_PATH, &fd, NULL) < 0)
+		if (err->errnum != ENOENT || beneath_look(from_dir, from, &there, err) < 0)
 			return -1;
+		if (!there) {
+			*err = why;
+			return -1;
+		}
+		if (attempts == MAKE_ATTEMPTS)
+			return error_set(err, ERROR_ABORTED,
+				"the directories above %s keep vanishing: try again", to);
 	}
 	return 0;
 }

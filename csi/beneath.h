@@ -24,6 +24,14 @@ int beneath_check_path(const char *path, struct error *err);
 /* Open the directory PATH below BASE; FLAGS are O_PATH or O_RDONLY. Caller closes *RET_FD. */
 int beneath_open_dir(int base, const char *path, int flags, int *ret_fd, struct error *err);
 
+/* Whether ERR, of beneath_open_dir(), says that there is no such directory: not that it cannot be
+ * opened now. */
+bool beneath_is_absent(const struct error *err);
+
+/* Whether there is a directory PATH. A disk that does not answer is an error: what is thought to be
+ * gone is forgotten. */
+int beneath_look(int base, const char *path, bool *ret_there, struct error *err);
+
 /* Make the directory PATH and those above it, as root's with mode 0755. One that is there is taken
  * as it is; *RET_CREATED says whether the last was made, and that one is on disk only after
  * beneath_sync_parent(). Parents that another thread prunes meanwhile are made again. Caller closes

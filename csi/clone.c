@@ -42,13 +42,6 @@ static int check_not_live(const struct clone_source *source, struct error *err)
 	return error_prefix(err, "is volume %s in use?", source->id);
 }
 
-static bool exists(int dir, const char *path)
-{
-	_cleanup_close_ int fd = -1;
-
-	return beneath_open_dir(dir, path, O_PATH, &fd, NULL) == 0;
-}
-
 /* Rename FROM below DIR into the trash, under a name that is no volume's. */
 static int discard(struct base *base, int dir, const char *from, struct error *err)
 {
@@ -119,6 +112,20 @@ static int make_copy(struct clones *clones, struct base *base, const struct volu
 	return copy_bounded(clones, fd, source, err);
 }
 
+/* Whether an earlier call moved the copy. */
+static int check_moved(struct base *base, const struct record *record, struct error *err)
+{
+	struct error why = *err;
+	bool there;
+
+	if (beneath_look(base->fd, record->path, &there, err) < 0)
+		return -1;
+	if (there)
+		return 0;
+	*err = why;
+	return -1;
+}
+
 int clone_make(struct clones *clones, struct base *base, const struct volume_hash *hash,
 	struct record *record, const struct clone_source *source, bool *ret_occupied,
 	struct error *err)
@@ -138,21 +145,31 @@ int clone_make(struct clones *clones, struct base *base, const struct volume_has
 		*ret_occupied = true;
 		return 0;
 	}
-	/* An earlier call moved it. */
-	return err->errnum == ENOENT && exists(base->fd, record->path) ? 0 : -1;
+	return err->errnum == ENOENT ? check_moved(base, record, err) : -1;
+}
+
+static bool owns_path(
+	struct base *base, const struct volume_hash *hash, const struct record *record)
+{
+	struct volume_hash owner;
+
+	return inventory_owner(&base->inventory, record->path, &owner) &&
+	       !strcmp(owner.text, hash->text);
 }
 
 int clone_forget(struct base *base, const struct volume_hash *hash, const struct record *record,
 	struct error *err)
 {
 	int unfinished = catalog_unfinished(base->catalog);
-	struct volume_hash owner;
+	bool waits;
 
-	if (record->copied && !exists(unfinished, hash->text) &&
-		inventory_owner(&base->inventory, record->path, &owner) &&
-		!strcmp(owner.text, hash->text) && discard(base, base->fd, record->path, err) < 0)
+	if (beneath_look(unfinished, hash->text, &waits, err) < 0)
 		return -1;
-	return discard(base, unfinished, hash->text, err);
+	if (waits)
+		return discard(base, unfinished, hash->text, err);
+	return record->copied && owns_path(base, hash, record)
+		       ? discard(base, base->fd, record->path, err)
+		       : 0;
 }
 
 void clone_sweep(struct base *base)

@@ -158,22 +158,43 @@ static int choose_path(const struct creation *creation, struct record *record, s
 	return 0;
 }
 
+/* Claim the data of the predecessor, if the class wants that and there are any. Retained ones bring
+ * their path, in place of the one that was RESERVED, if any was. */
+static int claim(const struct creation *creation, struct record *record, const char *reserved,
+	struct error *err)
+{
+	const struct parameters *parameters = creation->parameters;
+	struct inventory *inventory = &creation->base->inventory;
+
+	if (!parameters->reuse || creation->source)
+		return 0;
+	if (reclaim_claim(creation->base, &creation->hash, record,
+		    parameters->reuse_across_namespaces, err) < 0)
+		return -1;
+	if (reserved && strcmp(reserved, record->path))
+		inventory_release(inventory, reserved, &creation->hash);
+	return 0;
+}
+
 /* Where the volume will lie: at the path of its predecessor, or at one of its own. */
 static int find_place(const struct creation *creation, struct record *record, struct error *err)
 {
-	const struct parameters *parameters = creation->parameters;
+	_cleanup_free_ char *reserved = NULL;
 	struct volume_hash owner;
 
-	if (parameters->reuse && !creation->source &&
-		reclaim_claim(creation->base, &creation->hash, record,
-			parameters->reuse_across_namespaces, err) < 0)
+	if (claim(creation, record, NULL, err) < 0)
 		return -1;
-	/* Retained data bring their path. */
 	if (record->predecessor &&
 		inventory_owner(&creation->base->inventory, record->path, &owner) &&
 		!strcmp(owner.text, creation->hash.text))
 		return 0;
-	return choose_path(creation, record, err);
+	if (choose_path(creation, record, err) < 0)
+		return -1;
+	if (record->predecessor)
+		return 0;
+	/* It may have been deleted meanwhile: then the path is free for that reason. */
+	reserved = copy_text(record->path);
+	return claim(creation, record, reserved, err);
 }
 
 /* Make the directory at the record's path, or take an empty one that is there: an earlier call

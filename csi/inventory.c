@@ -16,6 +16,7 @@ struct loading {
 	size_t count, retired_count;
 	struct claim {
 		struct volume_hash predecessor;
+		int64_t retired; /* tells it from later volumes of its name */
 		bool ready;
 	} * claims;
 	size_t claim_count;
@@ -300,7 +301,10 @@ bool inventory_nested_base(struct inventory *inventory, size_t index, struct vol
 
 static void add_claim(struct loading *loading, const struct record *record)
 {
-	struct claim claim = {.ready = record->state == RECORD_READY};
+	struct claim claim = {
+		.retired = record->predecessor_retired,
+		.ready = record->state == RECORD_READY,
+	};
 
 	snprintf(claim.predecessor.text, sizeof(claim.predecessor.text), "%s", record->predecessor);
 	loading->claims =
@@ -311,10 +315,11 @@ static void add_claim(struct loading *loading, const struct record *record)
 }
 
 static const struct claim *find_claim(
-	const struct loading *loading, const struct volume_hash *predecessor)
+	const struct loading *loading, const struct volume_hash *predecessor, int64_t retired)
 {
 	for (size_t i = 0; i < loading->claim_count; i++)
-		if (same_hash(&loading->claims[i].predecessor, predecessor))
+		if (same_hash(&loading->claims[i].predecessor, predecessor) &&
+			loading->claims[i].retired == retired)
 			return &loading->claims[i];
 	return NULL;
 }
@@ -377,8 +382,10 @@ static int load_archived(struct loading *loading, const struct volume_hash *hash
 	struct inventory *inventory = loading->inventory;
 	_cleanup_close_ int data = -1;
 	bool there = record->archive && beneath_open_dir(catalog_archive(loading->catalog),
-						record->archive, O_PATH, &data, NULL) == 0;
+						record->archive, O_PATH, &data, err) == 0;
 
+	if (record->archive && !there && !beneath_is_absent(err))
+		return -1;
 	if (there || (claim && !claim->ready)) {
 		place_index_add(&inventory->archives, record->archive, hash);
 		if (!claim || claim->ready)
@@ -397,10 +404,11 @@ static int load_archived(struct loading *loading, const struct volume_hash *hash
 static int load_retired(struct loading *loading, const struct volume_hash *hash, struct error *err)
 {
 	_cleanup_(record_freep) struct record *record = NULL;
-	const struct claim *claim = find_claim(loading, hash);
+	const struct claim *claim;
 
 	if (catalog_read(loading->catalog, hash, &record, err) < 0)
 		return -1;
+	claim = find_claim(loading, hash, record->retired);
 	return record->state == RECORD_RETAINED ? load_retained(loading, hash, record, claim, err)
 						: load_archived(loading, hash, record, claim, err);
 }

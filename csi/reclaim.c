@@ -7,13 +7,6 @@
 
 #include "beneath.h"
 
-static bool exists(int dir, const char *path)
-{
-	_cleanup_close_ int fd = -1;
-
-	return beneath_open_dir(dir, path, O_PATH, &fd, NULL) == 0;
-}
-
 static bool same_hash(const struct volume_hash *a, const struct volume_hash *b)
 {
 	return !strcmp(a->text, b->text);
@@ -34,12 +27,28 @@ static bool owns_path(struct base *base, const struct volume_hash *hash, const c
 	return inventory_owner(&base->inventory, path, &owner) && same_hash(&owner, hash);
 }
 
-/* The volume is gone from its path. */
+/* The volume is gone from its path. The directories above go first: once the path is given back,
+ * one of them may be another volume's. */
 static void leave_path(
 	struct base *base, const struct volume_hash *hash, const struct record *record)
 {
-	inventory_release(&base->inventory, record->path, hash);
 	beneath_prune_parents(base->fd, record->path);
+	inventory_release(&base->inventory, record->path, hash);
+}
+
+/* Rename FROM below DIR into the trash; success when there is no FROM. */
+static int throw_away(struct base *base, int dir, const char *from, const struct volume_hash *hash,
+	struct error *err)
+{
+	struct error why;
+	bool there;
+
+	if (beneath_rename(dir, from, catalog_trash(base->catalog), hash->text, err) == 0)
+		return 0;
+	/* ENOENT also says that somebody has removed the trash. */
+	if (err->errnum != ENOENT || beneath_look(dir, from, &there, &why) < 0 || there)
+		return -1;
+	return 0;
 }
 
 /* The rename into the trash is what decides: it needs no room on a full disk, and a record whose
@@ -48,9 +57,7 @@ static int discard(struct base *base, const struct volume_hash *hash, const stru
 	struct error *err)
 {
 	if (!catalog_in_trash(base->catalog, hash) &&
-		beneath_rename(base->fd, record->path, catalog_trash(base->catalog), hash->text,
-			err) < 0 &&
-		err->errnum != ENOENT)
+		throw_away(base, base->fd, record->path, hash, err) < 0)
 		return -1;
 	if (catalog_remove(base->catalog, hash, err) < 0)
 		return -1;
@@ -64,6 +71,7 @@ static int move_to_archive(struct base *base, const struct volume_hash *hash,
 {
 	struct inventory *inventory = &base->inventory;
 	int archive = catalog_archive(base->catalog);
+	bool there;
 
 	if (!owns_path(base, hash, record->path))
 		return 0;
@@ -71,7 +79,9 @@ static int move_to_archive(struct base *base, const struct volume_hash *hash,
 	if (beneath_move(base->fd, record->path, archive, record->archive, err) < 0 &&
 		err->errnum != ENOENT)
 		return -1;
-	if (exists(archive, record->archive)) {
+	if (beneath_look(archive, record->archive, &there, err) < 0)
+		return -1;
+	if (there) {
 		inventory_add_retired(inventory, hash, record);
 	} else {
 		/* Somebody has removed the directory by hand. */
@@ -79,8 +89,8 @@ static int move_to_archive(struct base *base, const struct volume_hash *hash,
 			return -1;
 		inventory_remove_archive(inventory, record->archive);
 	}
-	inventory_finished(inventory, hash);
 	leave_path(base, hash, record);
+	inventory_finished(inventory, hash);
 	return 0;
 }
 
@@ -102,7 +112,11 @@ static int archive(
 static int retain(
 	struct base *base, const struct volume_hash *hash, struct record *record, struct error *err)
 {
-	if (!exists(base->fd, record->path))
+	bool there;
+
+	if (beneath_look(base->fd, record->path, &there, err) < 0)
+		return -1;
+	if (!there)
 		return discard(base, hash, record, err);
 	record->state = RECORD_RETAINED;
 	record->retired = inventory_now(&base->inventory);
@@ -112,11 +126,29 @@ static int retain(
 	return 0;
 }
 
+/* An earlier call wrote the record, but could not say that it is on disk. */
+static int finish_retaining(struct base *base, const struct volume_hash *hash,
+	const struct record *record, struct error *err)
+{
+	int result = 0;
+
+	pthread_mutex_lock(&base->takeover);
+	if (owns_path(base, hash, record->path) && !inventory_is_retired(&base->inventory, hash)) {
+		result = catalog_sync(base->catalog, err);
+		if (result == 0)
+			inventory_add_retired(&base->inventory, hash, record);
+	}
+	pthread_mutex_unlock(&base->takeover);
+	return result;
+}
+
 int reclaim_volume(
 	struct base *base, const struct volume_hash *hash, struct record *record, struct error *err)
 {
 	if (record->state == RECORD_ARCHIVED)
 		return move_to_archive(base, hash, record, err);
+	if (record->state == RECORD_RETAINED)
+		return finish_retaining(base, hash, record, err);
 	if (record->state != RECORD_READY)
 		return 0;
 	switch (catalog_in_trash(base->catalog, hash) ? ON_DELETE_DELETE : record->on_delete) {
@@ -151,9 +183,7 @@ static int expire(struct base *base, const struct volume_hash *hash, struct erro
 
 	if (catalog_read(base->catalog, hash, &record, err) < 0)
 		return -1;
-	if (beneath_rename(archive_dir, record->archive, catalog_trash(base->catalog), hash->text,
-		    err) < 0 &&
-		err->errnum != ENOENT)
+	if (throw_away(base, archive_dir, record->archive, hash, err) < 0)
 		return -1;
 	if (catalog_remove(base->catalog, hash, err) < 0)
 		return -1;
@@ -185,11 +215,13 @@ int reclaim_expire(struct base *base, int64_t *ret_next, struct error *err)
 }
 
 /* Whether the data of the retired volume are still where its record says. */
-static bool has_data(const struct base *base, const struct record *record)
+static int look_for_data(
+	const struct base *base, const struct record *record, bool *ret_there, struct error *err)
 {
 	if (record->state == RECORD_ARCHIVED)
-		return exists(catalog_archive(base->catalog), record->archive);
-	return exists(base->fd, record->path);
+		return beneath_look(
+			catalog_archive(base->catalog), record->archive, ret_there, err);
+	return beneath_look(base->fd, record->path, ret_there, err);
 }
 
 /* Data that an administrator has removed leave nothing to keep a record for. */
@@ -217,6 +249,7 @@ static int claim(struct base *base, const struct volume_hash *hash, struct recor
 			(long long)predecessor->capacity, (long long)record->capacity);
 	inventory_remove_retired(&base->inventory, from);
 	record->predecessor = strdup(from->text);
+	record->predecessor_retired = predecessor->retired;
 	if (predecessor->state == RECORD_RETAINED) {
 		free(record->path);
 		record->path = strdup(predecessor->path);
@@ -234,10 +267,12 @@ static int claim_newest(struct base *base, const struct volume_hash *hash, struc
 
 	while (inventory_newest(&base->inventory, record, any_namespace, &from)) {
 		_cleanup_(record_freep) struct record *predecessor = NULL;
+		bool there;
 
-		if (catalog_read(base->catalog, &from, &predecessor, err) < 0)
+		if (catalog_read(base->catalog, &from, &predecessor, err) < 0 ||
+			look_for_data(base, predecessor, &there, err) < 0)
 			return error_prefix(err, "look for data to take up");
-		if (has_data(base, predecessor))
+		if (there)
 			return claim(base, hash, record, &from, predecessor, err);
 		if (forget_removed(base, &from, predecessor, err) < 0)
 			return -1;
@@ -270,6 +305,7 @@ int reclaim_take_up(
 {
 	_cleanup_(record_freep) struct record *predecessor = NULL;
 	struct volume_hash from;
+	bool there;
 
 	*ret_occupied = false;
 	if (read_predecessor(base, record, &from, &predecessor, err) < 0)
@@ -283,7 +319,12 @@ int reclaim_take_up(
 		return 0;
 	}
 	/* An earlier call moved them. */
-	return err->errnum == ENOENT && exists(base->fd, record->path) ? 0 : -1;
+	if (err->errnum != ENOENT)
+		return -1;
+	if (beneath_look(base->fd, record->path, &there, err) < 0)
+		return -1;
+	return there ? 0
+		     : error_set(err, ERROR_ABORTED, "the data that are to be taken up are gone");
 }
 
 void reclaim_taken_up(struct base *base, const struct record *record)
@@ -304,10 +345,13 @@ static int return_data(struct base *base, const struct volume_hash *hash,
 	const struct record *record, const struct record *predecessor, struct error *err)
 {
 	int archive_dir = catalog_archive(base->catalog);
+	bool there;
 
 	if (predecessor->state == RECORD_RETAINED)
 		return 0;
-	if (owns_path(base, hash, record->path) && !exists(archive_dir, predecessor->archive) &&
+	if (beneath_look(archive_dir, predecessor->archive, &there, err) < 0)
+		return -1;
+	if (owns_path(base, hash, record->path) && !there &&
 		beneath_move(base->fd, record->path, archive_dir, predecessor->archive, err) < 0)
 		return -1;
 	leave_path(base, hash, record);
@@ -337,6 +381,7 @@ static int set_aside(struct base *base, const struct volume_hash *hash, const st
 	struct inventory *inventory = &base->inventory;
 	_cleanup_free_ char *name = NULL;
 	struct volume_hash other;
+	int result;
 
 	if (!inventory_is_retired(inventory, hash))
 		return error_set(err, ERROR_ABORTED,
@@ -344,7 +389,9 @@ static int set_aside(struct base *base, const struct volume_hash *hash, const st
 	if (asprintf(&name, "%s\n%lld", record->name, (long long)record->retired) < 0)
 		abort();
 	volume_id_hash(name, &other);
-	if (catalog_rename(base->catalog, hash, &other, err) < 0)
+	result = catalog_rename(base->catalog, hash, &other, err);
+	/* It may be done, and only not be certain to outlive a power cut. */
+	if (result < 0 && catalog_has_record(base->catalog, hash))
 		return -1;
 	inventory_remove_retired(inventory, hash);
 	inventory_add_retired(inventory, &other, record);
@@ -352,7 +399,7 @@ static int set_aside(struct base *base, const struct volume_hash *hash, const st
 		inventory_hand_over(inventory, record->path, &other);
 	else
 		inventory_add_archive(inventory, record->archive, &other);
-	return 0;
+	return result;
 }
 
 int reclaim_set_aside(struct base *base, const struct volume_hash *hash,
@@ -371,10 +418,13 @@ static bool free_removed(struct base *base, const char *path)
 {
 	_cleanup_(record_freep) struct record *record = NULL;
 	struct volume_hash owner;
+	struct error err;
+	bool there;
 
 	return inventory_owner(&base->inventory, path, &owner) &&
 	       inventory_is_retired(&base->inventory, &owner) &&
-	       catalog_read(base->catalog, &owner, &record, NULL) == 0 && !has_data(base, record) &&
+	       catalog_read(base->catalog, &owner, &record, NULL) == 0 &&
+	       look_for_data(base, record, &there, &err) == 0 && !there &&
 	       forget_removed(base, &owner, record, NULL) == 0;
 }
 

@@ -55,6 +55,7 @@ static const struct {
 	{"archiveTtl", offsetof(struct record, archive_ttl), false},
 	{"copied", offsetof(struct record, copied), false},
 	{"retired", offsetof(struct record, retired), false},
+	{"predecessorRetired", offsetof(struct record, predecessor_retired), false},
 };
 
 static char **text_at(const struct record *record, size_t field)

@@ -31,12 +31,13 @@ struct record {
 	int64_t archive_ttl;    /* seconds that an archive of it is kept; 0: for ever */
 	int64_t copied;         /* 1: the copy of its source is whole */
 	int64_t retired;        /* when it was deleted, in microseconds since 1970; 0: it lives */
-	char *name;             /* CSI's name of the volume */
-	char *place;            /* the path that was wanted, below the base */
-	char *path;             /* the path that it has, or had before it was archived */
-	char *archive;          /* once archived: the path below the archive directory */
-	char *predecessor;      /* hash of the retired volume whose data it took up */
-	char *source;           /* id of the volume that it began as a copy of */
+	int64_t predecessor_retired; /* when that one was: its name may have come back since */
+	char *name;                  /* CSI's name of the volume */
+	char *place;                 /* the path that was wanted, below the base */
+	char *path;                  /* the path that it has, or had before it was archived */
+	char *archive;               /* once archived: the path below the archive directory */
+	char *predecessor;           /* hash of the retired volume whose data it took up */
+	char *source;                /* id of the volume that it began as a copy of */
 
 	/* For administrators and for finding a predecessor; NULL where the caller did not say. */
 	char *namespace, *namespace_uid, *claim, *pv;

@@ -105,12 +105,16 @@ void volume_done(struct volume *volume)
 
 static int become_writer(struct volumes *volumes, struct base *base, struct error *err)
 {
+	struct error later;
 	bool now;
 
 	if (base_become_writer(base, &now, err) < 0)
 		return -1;
-	if (now)
-		trash_wake(&volumes->trash);
+	if (!now)
+		return 0;
+	if (open_known(volumes, base, &later) < 0)
+		log_warn("%s", later.text);
+	trash_wake(&volumes->trash);
 	return 0;
 }
 

@@ -10,156 +10,7 @@
 #include <sys/stat.h>
 
 #include "base_check.h"
-#include "killer.h"
-
-/* What is killed, and what must hold after it. */
-struct story {
-	void (*prepare)(struct fixture *fixture, struct volumes *volumes);
-	void (*stopped)(struct fixture *fixture); /* NULL; nobody has the base open */
-	int (*operation)(struct volumes *volumes, struct error *err);
-	void (*then)(struct fixture *fixture, struct volumes *volumes); /* when repeated */
-	struct base_check check;
-
-	/* What the caller does instead of repeating. */
-	int (*otherwise)(struct volumes *volumes, struct error *err);
-	void (*then_otherwise)(struct fixture *fixture, struct volumes *volumes);
-	struct base_check check_otherwise;
-};
-
-typedef int act_fn(struct volumes *volumes, struct error *err);
-typedef void check_fn(struct fixture *fixture, struct volumes *volumes);
-
-struct process {
-	struct fixture *fixture;
-	act_fn *act;
-};
-
-static int work(void *context)
-{
-	struct process *process = context;
-	struct volumes volumes;
-	struct error err = {0};
-	int result;
-
-	scene_start(process->fixture, &volumes);
-	result = process->act(&volumes, &err);
-	trash_wait(&volumes.trash);
-	if (result < 0)
-		fprintf(stderr, "in the child: %s\n", err.text);
-	return result;
-}
-
-static bool run_killed(struct fixture *fixture, act_fn *act, int point, enum killer_mode mode)
-{
-	struct process process = {fixture, act};
-
-	return killer_run(point, mode, work, &process);
-}
-
-/* Not on the stack: a check that fails leaves the thread behind. */
-static struct volumes *start(struct fixture *fixture)
-{
-	struct volumes *volumes = calloc(1, sizeof(*volumes));
-
-	assert_non_null(volumes);
-	scene_start(fixture, volumes);
-	return volumes;
-}
-
-static void stop(struct volumes *volumes)
-{
-	volumes_stop(volumes);
-	free(volumes);
-}
-
-static void prepare(struct fixture *fixture, const struct story *story)
-{
-	struct volumes *volumes;
-
-	if (fixture_exists(fixture->root))
-		base_remove(fixture->root);
-	assert_int_equal(mkdir(fixture->root, 0755), 0);
-	if (story->prepare) {
-		volumes = start(fixture);
-		story->prepare(fixture, volumes);
-		stop(volumes);
-	}
-	if (story->stopped)
-		story->stopped(fixture);
-}
-
-/* A new process does ACT, after which CHECK holds, also in the next process. */
-static void reconcile(
-	struct fixture *fixture, act_fn *act, check_fn *check, const struct base_check *base)
-{
-	struct volumes *volumes = start(fixture);
-	struct error err;
-
-	if (act(volumes, &err) < 0)
-		fail_msg("%s", err.text);
-	trash_wait(&volumes->trash);
-	check(fixture, volumes);
-	stop(volumes);
-	base_check(fixture->root, base);
-	volumes = start(fixture);
-	check(fixture, volumes);
-	stop(volumes);
-	base_check(fixture->root, base);
-}
-
-/* For whoever reads of a failure, with VERBOSE=1. */
-static void say_where(bool repeat, int point, int again)
-{
-	if (getenv("VERBOSE"))
-		print_message("killed at call %d, then at %d; the caller %s\n", point, again,
-			repeat ? "repeats" : "changes its mind");
-}
-
-static void run(struct fixture *fixture, const struct story *story, bool repeat)
-{
-	for (int mode = KILLER_BEFORE; mode <= KILLER_AFTER; mode++) {
-		bool killed = true;
-
-		for (int point = 0; killed; point++) {
-			say_where(repeat, point, -1);
-			prepare(fixture, story);
-			killed = run_killed(fixture, story->operation, point, mode);
-			if (repeat)
-				reconcile(fixture, story->operation, story->then, &story->check);
-			else
-				reconcile(fixture, story->otherwise, story->then_otherwise,
-					&story->check_otherwise);
-		}
-	}
-}
-
-/* The process that goes on after the first kill is killed too, wherever that was. */
-static void run_twice(struct fixture *fixture, const struct story *story, bool repeat)
-{
-	act_fn *second = repeat ? story->operation : story->otherwise;
-	bool killed = true;
-
-	for (int point = 0; killed; point++) {
-		bool killed_again = true;
-
-		for (int again = 0; killed_again; again++) {
-			say_where(repeat, point, again);
-			prepare(fixture, story);
-			killed = run_killed(fixture, story->operation, point, KILLER_AFTER);
-			killed_again = run_killed(fixture, second, again, KILLER_AFTER);
-			reconcile(fixture, second, repeat ? story->then : story->then_otherwise,
-				repeat ? &story->check : &story->check_otherwise);
-		}
-	}
-}
-
-static void run_all(void **state, const struct story *story)
-{
-	run(*state, story, true);
-	run(*state, story, false);
-	run_twice(*state, story, true);
-	run_twice(*state, story, false);
-}
+#include "story.h"
 
 /* The volume of WISH is ready at PATH, with its directory. */
 static void check_ready(
@@ -246,7 +97,7 @@ static void test_create(void **state)
 		.then_otherwise = plain_is_gone,
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 /* Making one where somebody else's data lie. */
@@ -284,7 +135,7 @@ static void test_create_beside(void **state)
 		.check_otherwise = {.foreign = place},
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 /* Deleting one, each way. */
@@ -333,7 +184,7 @@ static void test_delete(void **state)
 		.then_otherwise = plain_is_removed,
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 /* The driver starts again and nobody calls: whatever was done, it was done to its end. */
@@ -369,7 +220,7 @@ static void test_archive(void **state)
 		.check_otherwise = {.records = 1},
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 static void one_is_retained(struct fixture *fixture, struct volumes *volumes)
@@ -390,7 +241,7 @@ static void test_retain(void **state)
 		.check_otherwise = {.records = 1},
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 /* Taking up what a predecessor left. */
@@ -507,7 +358,7 @@ static void test_take_archived(void **state)
 		.check_otherwise = {.records = 1},
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 static void test_take_archived_then_another(void **state)
@@ -522,7 +373,7 @@ static void test_take_archived_then_another(void **state)
 		.check_otherwise = {.records = 1},
 	};
 
-	run(*state, &story, false);
+	story_run_otherwise(*state, &story);
 }
 
 static void test_take_archived_of_elsewhere(void **state)
@@ -537,7 +388,7 @@ static void test_take_archived_of_elsewhere(void **state)
 		.check_otherwise = {.records = 1},
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 static void one_is_in_taker_beside(struct fixture *fixture, struct volumes *volumes)
@@ -560,7 +411,7 @@ static void test_take_archived_beside(void **state)
 		.check_otherwise = {.records = 1, .foreign = place},
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 static void test_take_retained(void **state)
@@ -575,7 +426,7 @@ static void test_take_retained(void **state)
 		.check_otherwise = {.records = 1},
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 static void test_take_retained_then_another(void **state)
@@ -590,7 +441,7 @@ static void test_take_retained_then_another(void **state)
 		.check_otherwise = {.records = 1},
 	};
 
-	run(*state, &story, false);
+	story_run_otherwise(*state, &story);
 }
 
 static void test_take_retained_of_elsewhere(void **state)
@@ -605,7 +456,7 @@ static void test_take_retained_of_elsewhere(void **state)
 		.check_otherwise = {.records = 1},
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 /* The name of a volume whose data are still kept is used again. */
@@ -639,7 +490,7 @@ static void test_name_of_an_archive(void **state)
 		.check_otherwise = {.records = 1},
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 static const struct wish same_taker = {
@@ -668,7 +519,7 @@ static void test_take_the_archive_of_the_same_name(void **state)
 		.check_otherwise = {.records = 1},
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 /* A name that was used before comes back, while its successor still says whose data it took. */
@@ -706,7 +557,7 @@ static void test_archive_under_a_name_that_was_taken_up(void **state)
 		.check_otherwise = {.records = 2},
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 /* Archives that are old enough. */
@@ -766,7 +617,7 @@ static void test_expire(void **state)
 		.check_otherwise = {.records = 1},
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 /* Expanding. */
@@ -802,7 +653,7 @@ static void test_expand(void **state)
 		.then_otherwise = plain_is_removed,
 	};
 
-	run_all(state, &story);
+	story_run(*state, &story);
 }
 
 int main(void)
