@@ -37,7 +37,7 @@ static bool is_component(const char *name, size_t length)
 /* Whether PATH is of the form that beneath_check_path asks for, but that it may be our own. */
 static bool is_plain(const char *path)
 {
-	if (strlen(path) >= PATH_MAX / 2)
+	if (strlen(path) >= PATH_MAX)
 		return false;
 	for (;; path++) {
 		size_t length = strcspn(path, "/");
