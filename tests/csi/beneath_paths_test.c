@@ -18,6 +18,7 @@ enum outcome {
 	MISSING,  /* a good path of nothing */
 	LINK,     /* through or at something that is no directory */
 	OWN,      /* .ordinal: refused where class parameters come in */
+	LONG,     /* too long for a volume; an archive may have it */
 	MALFORMED /* not a path at all */
 };
 
@@ -78,7 +79,7 @@ static const struct {
 	{"/real", MALFORMED},
 	{"//real", MALFORMED},
 	{too_long_name, MALFORMED},
-	{too_long, MALFORMED},
+	{too_long, LONG},
 	{path_max, MALFORMED},
 	{huge, MALFORMED},
 };
@@ -199,20 +200,27 @@ static const struct {
 	int (*call)(int root, const char *path, struct error *err);
 	int expected[MALFORMED + 1];
 } verbs[] = {
-	{"check", do_check, {[OWN] = -1, [MALFORMED] = -1}},
-	{"open", do_open, {[MISSING] = ENOENT, [LINK] = -1, [MALFORMED] = EINVAL}},
-	{"make", do_make, {[LINK] = -1, [OWN] = -1, [MALFORMED] = -1}},
+	{"check", do_check, {[OWN] = -1, [LONG] = -1, [MALFORMED] = -1}},
+	{"open", do_open, {[MISSING] = ENOENT, [LINK] = -1, [LONG] = ENOENT, [MALFORMED] = EINVAL}},
+	{"make", do_make, {[LINK] = -1, [OWN] = -1, [LONG] = -1, [MALFORMED] = -1}},
 	{"make mutable", do_make_mutable,
 		{[FINE] = EPERM,
 			[MISSING] = ENOENT,
 			[LINK] = -1,
 			[OWN] = EPERM,
+			[LONG] = ENOENT,
 			[MALFORMED] = EINVAL}},
 	{"remove empty", do_remove_empty,
 		{[FINE] = ENOTEMPTY, [LINK] = -1, [OWN] = ENOTEMPTY, [MALFORMED] = EINVAL}},
-	{"rename", do_rename, {[MISSING] = ENOENT, [LINK] = ANY, [MALFORMED] = EINVAL}},
+	{"rename", do_rename,
+		{[MISSING] = ENOENT, [LINK] = ANY, [LONG] = ENOENT, [MALFORMED] = EINVAL}},
 	{"prune", do_prune,
-		{[FINE] = -1, [MISSING] = -1, [LINK] = -1, [OWN] = -1, [MALFORMED] = -1}},
+		{[FINE] = -1,
+			[MISSING] = -1,
+			[LINK] = -1,
+			[OWN] = -1,
+			[LONG] = -1,
+			[MALFORMED] = -1}},
 };
 
 static void check_verb(size_t verb, size_t path, int root)

@@ -10,7 +10,7 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define STRIDE 7
 #else
-#define STRIDE 1
+#define STRIDE 3
 #endif
 
 typedef int act_fn(struct volumes *volumes, struct error *err);
