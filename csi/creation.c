@@ -88,6 +88,7 @@ static int check_existing(
 	const struct creation *creation, const struct record *record, struct error *err)
 {
 	const char *what;
+	bool there;
 
 	if (strcmp(record->name, creation->name))
 		return error_set(err, ERROR_INTERNAL, "the names %s and %s have the same hash",
@@ -96,6 +97,13 @@ static int check_existing(
 	if (what)
 		return error_set(err, ERROR_ALREADY_EXISTS, "the volume exists with %s (%s/%s)",
 			what, creation->base->location.share, record->path);
+	if (beneath_look(creation->base->fd, record->path, &there, err) < 0)
+		return -1;
+	if (!there)
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"the volume exists, but its directory %s/%s is gone: restore it, or delete "
+			"the volume",
+			creation->base->location.share, record->path);
 	return 0;
 }
 
@@ -134,9 +142,14 @@ static int move_aside(const struct creation *creation, struct record *record, st
 			record->place, record->path, creation->base->location.share);
 	if (asprintf(&path, "%s@%s", record->place, pv ? pv : creation->hash.text) < 0)
 		abort();
-	if (beneath_check_path(path, err) < 0 ||
-		inventory_reserve(&creation->base->inventory, path, &creation->hash, err) < 0)
+	if (beneath_check_path(path, err) < 0)
 		return -1;
+	if (inventory_reserve(&creation->base->inventory, path, &creation->hash, err) < 0) {
+		/* ALREADY_EXISTS would speak of the volume that is to be made. */
+		if (err->kind == ERROR_ALREADY_EXISTS)
+			err->kind = ERROR_FAILED_PRECONDITION;
+		return -1;
+	}
 	free(record->path);
 	record->path = take_ptr(path);
 	return 0;

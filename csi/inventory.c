@@ -263,15 +263,31 @@ void inventory_add_unfinished(struct inventory *inventory, const struct volume_h
 	pthread_mutex_unlock(&inventory->mutex);
 }
 
-void inventory_finished(struct inventory *inventory, const struct volume_hash *hash)
+/* Under the mutex. */
+static void remove_unfinished(struct inventory *inventory, const struct volume_hash *hash)
 {
 	size_t kept = 0;
 
-	pthread_mutex_lock(&inventory->mutex);
 	for (size_t i = 0; i < inventory->unfinished_count; i++)
 		if (!same_hash(&inventory->unfinished[i], hash))
 			inventory->unfinished[kept++] = inventory->unfinished[i];
 	inventory->unfinished_count = kept;
+}
+
+void inventory_finished(struct inventory *inventory, const struct volume_hash *hash)
+{
+	pthread_mutex_lock(&inventory->mutex);
+	remove_unfinished(inventory, hash);
+	pthread_mutex_unlock(&inventory->mutex);
+}
+
+void inventory_forget(struct inventory *inventory, const struct volume_hash *hash)
+{
+	pthread_mutex_lock(&inventory->mutex);
+	place_index_remove_all(&inventory->places, hash);
+	place_index_remove_all(&inventory->archives, hash);
+	retired_remove(&inventory->retired, hash);
+	remove_unfinished(inventory, hash);
 	pthread_mutex_unlock(&inventory->mutex);
 }
 

@@ -47,6 +47,9 @@ void inventory_release(
 void inventory_hand_over(
 	struct inventory *inventory, const char *path, const struct volume_hash *to);
 
+/* There is no record of HASH any more: forget all that it said. */
+void inventory_forget(struct inventory *inventory, const struct volume_hash *hash);
+
 /* The time, in microseconds since 1970, later with each call. */
 int64_t inventory_now(struct inventory *inventory);
 

@@ -103,3 +103,15 @@ void place_index_remove(struct place_index *index, const char *path)
 	memmove(&index->places[at], &index->places[at + 1],
 		(index->count - at) * sizeof(*index->places));
 }
+
+void place_index_remove_all(struct place_index *index, const struct volume_hash *hash)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < index->count; i++)
+		if (strcmp(index->places[i].hash.text, hash->text))
+			index->places[kept++] = index->places[i];
+		else
+			free(index->places[i].path);
+	index->count = kept;
+}

@@ -33,4 +33,7 @@ void place_index_add(struct place_index *index, const char *path, const struct v
 /* Remove PATH if it is there. */
 void place_index_remove(struct place_index *index, const char *path);
 
+/* Remove all places of a volume; looks at every place. */
+void place_index_remove_all(struct place_index *index, const struct volume_hash *hash);
+
 #endif

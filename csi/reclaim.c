@@ -56,12 +56,15 @@ static int throw_away(struct base *base, int dir, const char *from, const struct
 static int discard(struct base *base, const struct volume_hash *hash, const struct record *record,
 	struct error *err)
 {
+	/* Until its path is free, whoever wants that is to try again. */
+	inventory_add_unfinished(&base->inventory, hash);
 	if (!catalog_in_trash(base->catalog, hash) &&
 		throw_away(base, base->fd, record->path, hash, err) < 0)
 		return -1;
 	if (catalog_remove(base->catalog, hash, err) < 0)
 		return -1;
 	leave_path(base, hash, record);
+	inventory_finished(&base->inventory, hash);
 	return 0;
 }
 
@@ -181,8 +184,12 @@ static int expire(struct base *base, const struct volume_hash *hash, struct erro
 	_cleanup_(record_freep) struct record *record = NULL;
 	int archive_dir = catalog_archive(base->catalog);
 
-	if (catalog_read(base->catalog, hash, &record, err) < 0)
-		return -1;
+	if (catalog_read(base->catalog, hash, &record, err) < 0) {
+		if (err->kind != ERROR_NOT_FOUND)
+			return -1;
+		inventory_forget(&base->inventory, hash);
+		return 0;
+	}
 	if (throw_away(base, archive_dir, record->archive, hash, err) < 0)
 		return -1;
 	if (catalog_remove(base->catalog, hash, err) < 0)
@@ -241,7 +248,7 @@ static int forget_removed(struct base *base, const struct volume_hash *hash,
 static int claim(struct base *base, const struct volume_hash *hash, struct record *record,
 	const struct volume_hash *from, const struct record *predecessor, struct error *err)
 {
-	if (predecessor->capacity > record->capacity)
+	if (record->capacity && predecessor->capacity > record->capacity)
 		return error_set(err, ERROR_FAILED_PRECONDITION,
 			"the data that are to be taken up (of %s) are those of a volume of %lld "
 			"bytes, and only %lld are asked for: ask for as many",
@@ -269,8 +276,13 @@ static int claim_newest(struct base *base, const struct volume_hash *hash, struc
 		_cleanup_(record_freep) struct record *predecessor = NULL;
 		bool there;
 
-		if (catalog_read(base->catalog, &from, &predecessor, err) < 0 ||
-			look_for_data(base, predecessor, &there, err) < 0)
+		if (catalog_read(base->catalog, &from, &predecessor, err) < 0) {
+			if (err->kind != ERROR_NOT_FOUND)
+				return error_prefix(err, "look for data to take up");
+			inventory_forget(&base->inventory, &from);
+			continue;
+		}
+		if (look_for_data(base, predecessor, &there, err) < 0)
 			return error_prefix(err, "look for data to take up");
 		if (there)
 			return claim(base, hash, record, &from, predecessor, err);

@@ -353,8 +353,13 @@ static int delete_volume(struct volumes *volumes, struct base *base, const struc
 
 	if (become_writer(volumes, base, err) < 0)
 		return -1;
-	if (catalog_read(base->catalog, hash, &record, err) < 0)
-		return err->kind == ERROR_NOT_FOUND ? 0 : -1;
+	if (catalog_read(base->catalog, hash, &record, err) < 0) {
+		if (err->kind != ERROR_NOT_FOUND)
+			return -1;
+		/* A call before this one may have removed the record and failed then. */
+		inventory_forget(&base->inventory, hash);
+		return 0;
+	}
 	return record->state == RECORD_CREATING ? creation_forget(base, hash, record, err)
 						: reclaim_volume(base, hash, record, err);
 }
