@@ -95,13 +95,26 @@ static int open_root(const char *root, bool create, int *ret_fd, struct error *e
 	return 0;
 }
 
+static int make_base(
+	int root, const char *path, const struct location *location, int *ret_fd, struct error *err)
+{
+	bool created;
+
+	if (beneath_make_dir(root, path, ret_fd, &created, err) == 0)
+		return beneath_sync_parent(root, path, err);
+	if (beneath_is_absent(err))
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"the base directory %s is, or lies below, something that is no directory",
+			location->share);
+	return -1;
+}
+
 static int open_base(const struct backend *backend, const struct location *location, bool create,
 	int *ret_fd, struct error *err)
 {
 	_cleanup_close_ int root_fd = -1;
 	char root[VOLUME_ID_MAX + 1];
 	const char *below;
-	bool created;
 
 	if (*location->server || !find_root(backend, location->share, root))
 		return error_set(err, ERROR_FAILED_PRECONDITION,
@@ -114,10 +127,7 @@ static int open_base(const struct backend *backend, const struct location *locat
 	if (!*below)
 		*ret_fd = take_fd(&root_fd);
 	else if (create)
-		return beneath_make_dir(root_fd, below + 1, ret_fd, &created, err) < 0 ||
-				       beneath_sync_parent(root_fd, below + 1, err) < 0
-			       ? -1
-			       : 0;
+		return make_base(root_fd, below + 1, location, ret_fd, err);
 	else if (beneath_open_dir(root_fd, below + 1, O_RDONLY, ret_fd, err) < 0)
 		return error_set(err, ERROR_FAILED_PRECONDITION,
 			"the base directory %s does not exist on this node: is its disk mounted?",

@@ -2,6 +2,7 @@
 #include "bases.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cleanup.h"
 
@@ -78,6 +79,24 @@ static int open_base(struct bases *bases, const struct location *location, bool 
 	return 0;
 }
 
+/* Volumes made in, or looked for in, a directory that is not there any more would be lost. */
+static int check_in_place(const struct base *base, struct error *err)
+{
+	struct stat opened, now;
+
+	if (*base->location.server)
+		return 0; /* a share is no path of this node */
+	if (fstat(base->fd, &opened) < 0)
+		return error_set_errno(err, errno, "%s", base->location.share);
+	if (stat(base->location.share, &now) == 0 && now.st_dev == opened.st_dev &&
+		now.st_ino == opened.st_ino)
+		return 0;
+	return error_set(err, ERROR_FAILED_PRECONDITION,
+		"%s is not the directory that it was when the driver began to use it: something was "
+		"mounted there, or it was moved or removed; undo that, or restart the driver",
+		base->location.share);
+}
+
 int bases_get(struct bases *bases, const struct location *location, bool create,
 	struct base **ret_base, struct error *err)
 {
@@ -86,7 +105,9 @@ int bases_get(struct bases *bases, const struct location *location, bool create,
 
 	pthread_mutex_lock(&bases->mutex);
 	base = find(bases, location);
-	if (!base) {
+	if (base) {
+		result = check_in_place(base, err);
+	} else {
 		result = open_base(bases, location, create, &base, err);
 		if (result == 0)
 			SLIST_INSERT_HEAD(&bases->list, base, link);

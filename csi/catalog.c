@@ -93,7 +93,7 @@ void catalog_free(struct catalog *catalog)
 
 static int read_file(int dir, const char *name, char *text, size_t size, size_t *ret_length)
 {
-	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	size_t length = 0;
 	ssize_t got = 1;
 

@@ -165,9 +165,9 @@ int clone_forget(struct base *base, const struct volume_hash *hash, const struct
 
 	if (beneath_look(unfinished, hash->text, &waits, err) < 0)
 		return -1;
-	if (waits)
-		return discard(base, unfinished, hash->text, err);
-	return record->copied && owns_path(base, hash, record)
+	/* One that still waits goes when its record has gone: that it is not there has to mean that
+	 * it was moved, and not that what lies at the path is somebody else's. */
+	return !waits && record->copied && owns_path(base, hash, record)
 		       ? discard(base, base->fd, record->path, err)
 		       : 0;
 }

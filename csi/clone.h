@@ -39,7 +39,8 @@ int clone_make(struct clones *clones, struct base *base, const struct volume_has
 	struct record *record, const struct clone_source *source, bool *ret_occupied,
 	struct error *err);
 
-/* Throw away what there is of a copy that will not be a volume. */
+/* Throw away what there is at the path of a copy that will not be a volume. Its record goes next,
+ * and clone_sweep() takes what else there is. */
 int clone_forget(struct base *base, const struct volume_hash *hash, const struct record *record,
 	struct error *err);
 

@@ -138,7 +138,8 @@ static int move_aside(const struct creation *creation, struct record *record, st
 
 	if (strcmp(record->path, record->place))
 		return error_set(err, ERROR_FAILED_PRECONDITION,
-			"%s and %s in %s both hold data that are no volume's: move them away",
+			"%s and %s in %s are both taken, by data that are no volume's or by "
+			"something that is no directory: move them away",
 			record->place, record->path, creation->base->location.share);
 	if (asprintf(&path, "%s@%s", record->place, pv ? pv : creation->hash.text) < 0)
 		abort();
@@ -356,13 +357,13 @@ int creation_forget(struct base *base, const struct volume_hash *hash, const str
 	/* What is there and is not empty, or no directory, is not ours. */
 	if (catalog_has_record(base->catalog, hash)) {
 		if (beneath_remove_empty(base->fd, record->path, err) < 0 &&
-			err->errnum != ENOTEMPTY && err->errnum != ENOTDIR)
+			err->errnum != ENOTEMPTY && !beneath_is_absent(err))
 			return -1;
 		if (catalog_remove(base->catalog, hash, err) < 0)
 			return -1;
 		beneath_prune_parents(base->fd, record->path);
 	}
-	inventory_release(&base->inventory, record->path, hash);
+	inventory_forget(&base->inventory, hash);
 	return 0;
 }
 
@@ -411,11 +412,13 @@ int creation_run(const struct creation *creation, struct record **ret_record, st
 {
 	struct catalog *catalog = creation->base->catalog;
 	_cleanup_(record_freep) struct record *record = NULL, *begun_anew = NULL;
+	int found = catalog_read(catalog, &creation->hash, &record, err);
 
+	/* After the record: one that is swept goes to the trash first, and then its record. */
 	if (catalog_in_trash(catalog, &creation->hash))
 		return error_set(err, ERROR_ABORTED,
 			"a volume of this name is still being removed: try again");
-	if (catalog_read(catalog, &creation->hash, &record, err) < 0)
+	if (found < 0)
 		return err->kind == ERROR_NOT_FOUND ? create_new(creation, ret_record, err) : -1;
 	switch (record->state) {
 	case RECORD_RETAINED:

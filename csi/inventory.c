@@ -291,16 +291,23 @@ void inventory_forget(struct inventory *inventory, const struct volume_hash *has
 	pthread_mutex_unlock(&inventory->mutex);
 }
 
-bool inventory_unfinished(struct inventory *inventory, struct volume_hash *ret_hash)
+bool inventory_unfinished(struct inventory *inventory, size_t index, struct volume_hash *ret_hash)
 {
 	bool found;
 
 	pthread_mutex_lock(&inventory->mutex);
-	found = inventory->unfinished_count > 0;
+	found = index < inventory->unfinished_count;
 	if (found)
-		*ret_hash = inventory->unfinished[0];
+		*ret_hash = inventory->unfinished[index];
 	pthread_mutex_unlock(&inventory->mutex);
 	return found;
+}
+
+void inventory_postpone(struct inventory *inventory, const struct volume_hash *hash, int64_t when)
+{
+	pthread_mutex_lock(&inventory->mutex);
+	retired_postpone(&inventory->retired, hash, when);
+	pthread_mutex_unlock(&inventory->mutex);
 }
 
 bool inventory_nested_base(struct inventory *inventory, size_t index, struct volume_hash *ret_hash)
@@ -377,15 +384,39 @@ static int load_living(struct loading *loading, const struct volume_hash *hash, 
 	return 0;
 }
 
+/* Two say that the path is theirs. A living volume has taken up what the other left; of two deleted
+ * ones the later has. What remains of the other is a record that nobody removed. */
+static int settle(struct loading *loading, const struct volume_hash *hash,
+	const struct record *record, const struct volume_hash *holder, struct error *err)
+{
+	struct inventory *inventory = loading->inventory;
+	_cleanup_(record_freep) struct record *other = NULL;
+
+	if (catalog_read(loading->catalog, holder, &other, err) < 0)
+		return -1;
+	if (other->state != RECORD_RETAINED || other->retired > record->retired)
+		return catalog_remove(loading->catalog, hash, err);
+	if (catalog_remove(loading->catalog, holder, err) < 0)
+		return -1;
+	place_index_remove_all(&inventory->places, holder);
+	retired_remove(&inventory->retired, holder);
+	place_index_add(&inventory->places, record->path, hash);
+	retired_add(&inventory->retired, hash, record);
+	return 0;
+}
+
 static int load_retained(struct loading *loading, const struct volume_hash *hash,
 	const struct record *record, const struct claim *claim, struct error *err)
 {
 	struct inventory *inventory = loading->inventory;
 	struct volume_hash holder;
 
-	if (claim && owner(inventory, record->path, &holder))
-		/* Its place is that of the volume that takes it up, or has done so. */
-		return claim->ready ? catalog_remove(loading->catalog, hash, err) : 0;
+	if (owner(inventory, record->path, &holder)) {
+		/* Its place is that of the volume that is about to take it up. */
+		if (claim && !claim->ready)
+			return 0;
+		return settle(loading, hash, record, &holder, err);
+	}
 	if (reserve(inventory, record->path, hash, err) < 0)
 		return -1;
 	retired_add(&inventory->retired, hash, record);
@@ -457,6 +488,9 @@ int inventory_load(struct inventory *inventory, struct catalog *catalog, struct 
 	result = load_each(&loading, loading.count, load_living, err);
 	if (result == 0)
 		result = load_each(&loading, loading.retired_count, load_retired, err);
+	/* What was not on disk when a process was killed is answered for from now on. */
+	if (result == 0)
+		result = catalog_sync(catalog, err);
 	if (result < 0)
 		clear(inventory);
 	pthread_mutex_unlock(&inventory->mutex);

@@ -78,11 +78,14 @@ bool inventory_newest(struct inventory *inventory, const struct record *record, 
 bool inventory_first_to_expire(
 	struct inventory *inventory, struct volume_hash *ret_hash, int64_t *ret_expires);
 
+/* Let the archive expire at the time WHEN instead. */
+void inventory_postpone(struct inventory *inventory, const struct volume_hash *hash, int64_t when);
+
 /* Remember, or forget, that an archived volume's data are still where the volume was; a crash
- * leaves such ones too. inventory_unfinished() finds one, or says false. */
+ * leaves such ones too. inventory_unfinished() has the INDEXth, or says false. */
 void inventory_add_unfinished(struct inventory *inventory, const struct volume_hash *hash);
 void inventory_finished(struct inventory *inventory, const struct volume_hash *hash);
-bool inventory_unfinished(struct inventory *inventory, struct volume_hash *ret_hash);
+bool inventory_unfinished(struct inventory *inventory, size_t index, struct volume_hash *ret_hash);
 
 /* The record of the INDEXth base below this one, or false. */
 bool inventory_nested_base(struct inventory *inventory, size_t index, struct volume_hash *ret_hash);

@@ -46,6 +46,14 @@ static int wait_for(
 	return error_set(err, ERROR_CANCELLED, "the caller gave up");
 }
 
+/* With the mutex held. */
+static void hold(struct keylock *lock, const char *key, struct keylock_holder *holder)
+{
+	holder->lock = lock;
+	holder->key = key;
+	SLIST_INSERT_HEAD(&lock->held, holder, link);
+}
+
 int keylock_acquire(struct keylock *lock, const char *key, const atomic_bool *cancelled,
 	struct keylock_holder *holder, struct error *err)
 {
@@ -53,11 +61,23 @@ int keylock_acquire(struct keylock *lock, const char *key, const atomic_bool *ca
 
 	pthread_mutex_lock(&lock->mutex);
 	result = wait_for(lock, key, cancelled, err);
-	if (result == 0) {
-		holder->lock = lock;
-		holder->key = key;
-		SLIST_INSERT_HEAD(&lock->held, holder, link);
-	}
+	if (result == 0)
+		hold(lock, key, holder);
+	pthread_mutex_unlock(&lock->mutex);
+	return result;
+}
+
+int keylock_try(
+	struct keylock *lock, const char *key, struct keylock_holder *holder, struct error *err)
+{
+	int result = 0;
+
+	pthread_mutex_lock(&lock->mutex);
+	if (is_held(lock, key))
+		result = error_set(
+			err, ERROR_ABORTED, "another call about %s is under way: try again", key);
+	else
+		hold(lock, key, holder);
 	pthread_mutex_unlock(&lock->mutex);
 	return result;
 }

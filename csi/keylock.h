@@ -41,6 +41,11 @@ void keylock_done(struct keylock *lock);
 int keylock_acquire(struct keylock *lock, const char *key, const atomic_bool *cancelled,
 	struct keylock_holder *holder, struct error *err);
 
+/* The same without waiting: ERROR_ABORTED when somebody holds KEY. For a second lock of a call, so
+ * that no two calls wait for each other. */
+int keylock_try(
+	struct keylock *lock, const char *key, struct keylock_holder *holder, struct error *err);
+
 /* Nothing happens for a holder of nothing. For _cleanup_(). */
 void keylock_release(struct keylock_holder *holder);
 

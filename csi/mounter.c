@@ -31,12 +31,19 @@ static const struct {
 	{"rw", 0, 0},
 };
 
+/* A mount can have one of them. */
+#define ATIME_FLAGS ((unsigned long)(MS_NOATIME | MS_RELATIME | MS_STRICTATIME))
+
 int mounter_add_option(const char *option, unsigned long *flags, struct error *err)
 {
 	char list[128] = "";
 
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		if (!strcmp(options[i].name, option)) {
+			if ((options[i].flag & ATIME_FLAGS) &&
+				(*flags & ATIME_FLAGS & ~options[i].flag))
+				return error_set(err, ERROR_INVALID,
+					"mount option \"%s\" contradicts one before it", option);
 			*flags |= options[i].flag;
 			return 0;
 		}

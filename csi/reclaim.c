@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "beneath.h"
 
@@ -200,22 +201,36 @@ static int expire(struct base *base, const struct volume_hash *hash, struct erro
 	return 0;
 }
 
-int reclaim_expire(struct base *base, int64_t *ret_next, struct error *err)
+/* How long an archive is left alone that could not be moved to the trash. */
+#define EXPIRE_AGAIN (60 * 1000000LL)
+
+/* By the clock as it is set: unlike inventory_now(), which must never go back. */
+static int64_t clock_now(void)
 {
-	int64_t now = inventory_now(&base->inventory), when = INT64_MAX;
+	struct timespec time;
+
+	clock_gettime(CLOCK_REALTIME, &time);
+	return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+}
+
+int reclaim_expire(struct base *base, int64_t *ret_wait, struct error *err)
+{
+	int64_t now = clock_now(), when = INT64_MAX;
 	struct volume_hash hash;
 	int result = 0;
 
-	*ret_next = INT64_MAX;
-	while (result == 0 && inventory_first_to_expire(&base->inventory, &hash, &when)) {
+	*ret_wait = INT64_MAX;
+	while (inventory_first_to_expire(&base->inventory, &hash, &when)) {
 		if (when > now) {
-			*ret_next = when;
+			*ret_wait = when - now;
 			break;
 		}
 		pthread_mutex_lock(&base->takeover);
 		/* Somebody may have taken it up meanwhile. */
-		if (inventory_is_retired(&base->inventory, &hash))
-			result = expire(base, &hash, err);
+		if (inventory_is_retired(&base->inventory, &hash) && expire(base, &hash, err) < 0) {
+			inventory_postpone(&base->inventory, &hash, now + EXPIRE_AGAIN);
+			result = -1;
+		}
 		pthread_mutex_unlock(&base->takeover);
 	}
 	return result;
@@ -254,6 +269,8 @@ static int claim(struct base *base, const struct volume_hash *hash, struct recor
 			"bytes, and only %lld are asked for: ask for as many",
 			predecessor->pv ? predecessor->pv : predecessor->name,
 			(long long)predecessor->capacity, (long long)record->capacity);
+	if (!record->capacity)
+		record->capacity = predecessor->capacity;
 	inventory_remove_retired(&base->inventory, from);
 	record->predecessor = strdup(from->text);
 	record->predecessor_retired = predecessor->retired;
@@ -353,21 +370,38 @@ void reclaim_taken_up(struct base *base, const struct record *record)
 	beneath_prune_parents(catalog_archive(base->catalog), predecessor->archive);
 }
 
+/* Move the data back, unless they never left or are nowhere any more. */
 static int return_data(struct base *base, const struct volume_hash *hash,
 	const struct record *record, const struct record *predecessor, struct error *err)
 {
 	int archive_dir = catalog_archive(base->catalog);
 	bool there;
 
-	if (predecessor->state == RECORD_RETAINED)
+	if (predecessor->state == RECORD_RETAINED || !owns_path(base, hash, record->path))
 		return 0;
 	if (beneath_look(archive_dir, predecessor->archive, &there, err) < 0)
 		return -1;
-	if (owns_path(base, hash, record->path) && !there &&
-		beneath_move(base->fd, record->path, archive_dir, predecessor->archive, err) < 0)
+	if (!there &&
+		beneath_move(base->fd, record->path, archive_dir, predecessor->archive, err) < 0 &&
+		err->errnum != ENOENT)
 		return -1;
 	leave_path(base, hash, record);
 	return 0;
+}
+
+/* The record HASH is gone: what it claimed may be claimed by others. */
+static void give_up_claim(struct base *base, const struct volume_hash *hash,
+	const struct record *record, const struct volume_hash *from,
+	const struct record *predecessor)
+{
+	bool retained = predecessor && predecessor->state == RECORD_RETAINED;
+	bool owned = owns_path(base, hash, record->path);
+
+	inventory_forget(&base->inventory, hash);
+	if (retained && owned)
+		inventory_hand_over(&base->inventory, record->path, from);
+	if (predecessor && !inventory_is_retired(&base->inventory, from))
+		inventory_add_retired(&base->inventory, from, predecessor);
 }
 
 int reclaim_put_back(struct base *base, const struct volume_hash *hash, const struct record *record,
@@ -375,15 +409,20 @@ int reclaim_put_back(struct base *base, const struct volume_hash *hash, const st
 {
 	_cleanup_(record_freep) struct record *predecessor = NULL;
 	struct volume_hash from;
+	int result;
 
-	if (read_predecessor(base, record, &from, &predecessor, err) < 0 ||
-		return_data(base, hash, record, predecessor, err) < 0 ||
-		catalog_remove(base->catalog, hash, err) < 0)
+	if (read_predecessor(base, record, &from, &predecessor, err) < 0 &&
+		err->kind != ERROR_NOT_FOUND)
 		return -1;
-	if (predecessor->state == RECORD_RETAINED)
-		inventory_hand_over(&base->inventory, record->path, &from);
-	inventory_add_retired(&base->inventory, &from, predecessor);
-	return 0;
+	/* Without a record nothing was moved. */
+	if (predecessor && catalog_has_record(base->catalog, hash) &&
+		return_data(base, hash, record, predecessor, err) < 0)
+		return -1;
+	result = catalog_remove(base->catalog, hash, err);
+	/* It may be gone, and only not be certain to stay so after a power cut. */
+	if (!catalog_has_record(base->catalog, hash))
+		give_up_claim(base, hash, record, &from, predecessor);
+	return result;
 }
 
 /* Under the takeover mutex. */

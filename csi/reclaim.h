@@ -18,9 +18,9 @@ int reclaim_volume(struct base *base, const struct volume_hash *hash, struct rec
 /* Go on with the archiving of a volume that a crash or an error interrupted, if it still waits. */
 int reclaim_finish(struct base *base, const struct volume_hash *hash, struct error *err);
 
-/* Move the archives whose time has come to the trash. *RET_NEXT is when the next one's comes, in
- * microseconds since 1970, INT64_MAX for never. */
-int reclaim_expire(struct base *base, int64_t *ret_next, struct error *err);
+/* Move the archives whose time has come to the trash: all of them, though one fails. *RET_WAIT is
+ * how long it is until the next one's comes, in microseconds, INT64_MAX for never. */
+int reclaim_expire(struct base *base, int64_t *ret_wait, struct error *err);
 
 /* Find the newest data that were left at RECORD's place in its set, and claim them for its volume:
  * RECORD->predecessor is set, and RECORD->path where the data stay where they are. Without any,

@@ -91,6 +91,14 @@ void retired_remove(struct retired *retired, const struct volume_hash *hash)
 	*entry = retired->entries[--retired->count];
 }
 
+void retired_postpone(struct retired *retired, const struct volume_hash *hash, int64_t when)
+{
+	struct retired_entry *entry = find(retired, hash);
+
+	if (entry)
+		entry->expires = when;
+}
+
 static bool is_of(const struct retired_entry *entry, const char *owner, const char *namespace_uid,
 	bool any_namespace)
 {

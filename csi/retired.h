@@ -38,6 +38,9 @@ bool retired_has(const struct retired *retired, const struct volume_hash *hash);
 /* Remove the entry of HASH if it is there. */
 void retired_remove(struct retired *retired, const struct volume_hash *hash);
 
+/* Let the entry of HASH expire at the time WHEN. */
+void retired_postpone(struct retired *retired, const struct volume_hash *hash, int64_t when);
+
 /* The newest data of the place in a StatefulSet that RECORD is for, of the same namespace UID, or
  * with ANY_NAMESPACE of any. NULL if there are none, or RECORD is not for one. Borrowed until the
  * next change. */

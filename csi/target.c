@@ -38,8 +38,8 @@ static int set_key(const char *field, struct target *target, struct error *err)
 
 	if (target->parent >= 0 && fstat(target->parent, &above) < 0)
 		return error_set_errno(err, errno, "look at the directory of %s", field);
-	if (asprintf(&target->key, "%ju:%ju/%s", (uintmax_t)above.st_dev, (uintmax_t)above.st_ino,
-		    target->name) < 0)
+	if (asprintf(&target->key, "target %ju:%ju/%s", (uintmax_t)above.st_dev,
+		    (uintmax_t)above.st_ino, target->name) < 0)
 		abort();
 	return 0;
 }

@@ -132,41 +132,37 @@ static bool finish(struct trash *trash, struct base *base)
 {
 	struct volume_hash hash;
 	struct error err;
-	int result = 0;
+	size_t failed = 0;
 
-	while (result == 0 && inventory_unfinished(&base->inventory, &hash)) {
+	while (inventory_unfinished(&base->inventory, failed, &hash)) {
 		_cleanup_(keylock_release) struct keylock_holder held = {0};
 
 		if (keylock_acquire(trash->busy, hash.text, &trash->stop, &held, &err) < 0)
 			return false;
-		result = reclaim_finish(base, &hash, &err);
-	}
-	if (result < 0)
+		if (reclaim_finish(base, &hash, &err) == 0)
+			continue;
 		log_warn("%s: archive a deleted volume: %s; will be tried again",
 			base->location.share, err.text);
-	return result == 0;
+		failed++;
+	}
+	return failed == 0;
 }
 
 /* Move the archives whose time has come to the trash; whether that succeeded. *NEXT becomes the
  * time when another one's comes, if that is sooner. */
 static bool expire(struct base *base, int64_t *next)
 {
-	int64_t when;
+	int64_t wait;
 	struct error err;
+	int result = reclaim_expire(base, &wait, &err);
 
-	if (reclaim_expire(base, &when, &err) < 0) {
+	if (result < 0)
 		log_warn("%s/.ordinal/archive: remove what is older than its archiveTTL: %s; will "
 			 "be tried again",
 			base->location.share, err.text);
-		return false;
-	}
-	if (when != INT64_MAX) {
-		int64_t left = (when - inventory_now(&base->inventory)) * 1000;
-
-		if (now_ns() + left < *next)
-			*next = now_ns() + left;
-	}
-	return true;
+	if (wait < (*next - now_ns()) / 1000)
+		*next = now_ns() + wait * 1000;
+	return result == 0;
 }
 
 /* Look at every base once; whether all went well. */

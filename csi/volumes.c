@@ -26,8 +26,31 @@ static int open_nested(struct volumes *volumes, struct base *outer, const struct
 		return error_prefix(err, "%s", location.share);
 	snprintf(location.share + length, sizeof(location.share) - length, "/%s", record->path);
 	if (bases_get(&volumes->bases, &location, false, &base, err) < 0)
-		return -1;
+		return error_prefix(err,
+			"a base below %s (if it is gone for good, remove %s/.ordinal/volumes/%s.json)",
+			outer->location.share, outer->location.share, hash->text);
 	return open_known(volumes, base, err);
+}
+
+/* The bases below BASE as its records on disk say, while another process keeps the inventory. */
+static int open_recorded(struct volumes *volumes, struct base *base, struct error *err)
+{
+	_cleanup_free_ struct volume_hash *hashes = NULL;
+	size_t count;
+	int result = 0;
+
+	if (catalog_list(base->catalog, &hashes, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		_cleanup_(record_freep) struct record *record = NULL;
+		struct error later;
+
+		if (catalog_read(base->catalog, &hashes[i], &record, &later) == 0 &&
+			record->state == RECORD_BASE &&
+			open_nested(volumes, base, &hashes[i], err) < 0)
+			result = -1;
+	}
+	return result;
 }
 
 /* Become the writer of BASE, if that can be, and open the bases below it that its catalog knows:
@@ -39,7 +62,7 @@ static int open_known(struct volumes *volumes, struct base *base, struct error *
 	int result = 0;
 
 	if (base_become_writer(base, NULL, &later) < 0)
-		return 0; /* another process is; the call that needs it reports it */
+		return open_recorded(volumes, base, err);
 	for (size_t i = 0; inventory_nested_base(&base->inventory, i, &hash); i++)
 		if (open_nested(volumes, base, &hash, err) < 0)
 			result = -1;
@@ -139,16 +162,38 @@ static int check_size(const struct base *base, int64_t bytes, struct error *err)
 	return 0;
 }
 
+static bool has_volume(const struct base *base, const struct volume_hash *hash)
+{
+	_cleanup_(record_freep) struct record *record = NULL;
+	struct error later;
+
+	return catalog_read(base->catalog, hash, &record, &later) == 0 &&
+	       (record->state == RECORD_CREATING || record->state == RECORD_READY);
+}
+
 /* A name means one volume, in whichever base it lies. */
 static int check_other_bases(
 	struct volumes *volumes, const struct creation *creation, struct error *err)
 {
 	for (struct base *base = NULL; (base = bases_next(&volumes->bases, base));)
-		if (base != creation->base && catalog_has_record(base->catalog, &creation->hash))
+		if (base != creation->base && has_volume(base, &creation->hash))
 			return error_set(err, ERROR_ALREADY_EXISTS,
 				"the volume exists with another parameter path (%s)",
 				base->location.share);
 	return 0;
+}
+
+/* The record by which a base that encloses the one at LOCATION knows it. No volume is called that:
+ * names hold no control characters. */
+static struct volume_hash entry_hash(const struct location *location)
+{
+	_cleanup_free_ char *name = NULL;
+	struct volume_hash hash;
+
+	if (asprintf(&name, "\nbase %s", location->share) < 0)
+		abort();
+	volume_id_hash(name, &hash);
+	return hash;
 }
 
 /* Keep the volumes of the base OUTER away from the base at LOCATION, which is PATH below it, and
@@ -156,22 +201,35 @@ static int check_other_bases(
 static int enter_base(struct volumes *volumes, struct base *outer, const char *path,
 	const struct location *location, struct error *err)
 {
-	_cleanup_free_ char *name = NULL;
-	struct record record = {.state = RECORD_BASE, .mode = -1, .uid = -1, .gid = -1};
-	struct volume_hash hash;
+	struct volume_hash hash = entry_hash(location);
+	struct record record = {
+		.state = RECORD_BASE,
+		.mode = -1,
+		.uid = -1,
+		.gid = -1,
+		.name = (char *)location->share,
+		.place = (char *)path,
+		.path = (char *)path,
+	};
 
-	/* No volume is called that: names hold no control characters. */
-	if (asprintf(&name, "\nbase %s", location->share) < 0)
-		abort();
-	volume_id_hash(name, &hash);
 	if (become_writer(volumes, outer, err) < 0 ||
 		inventory_reserve(&outer->inventory, path, &hash, err) < 0)
 		return -1;
 	if (catalog_has_record(outer->catalog, &hash))
 		return 0;
-	record.name = name;
-	record.place = record.path = (char *)path;
 	return catalog_write(outer->catalog, &hash, &record, err);
+}
+
+/* What LOCATION is called below the base OUTER; NULL where it does not lie there. */
+static const char *path_below(const struct base *outer, const struct location *location)
+{
+	size_t length = strlen(outer->location.share);
+
+	if (strcmp(outer->location.server, location->server) ||
+		strncmp(outer->location.share, location->share, length) ||
+		location->share[length] != '/')
+		return NULL;
+	return location->share + length + 1;
 }
 
 static int enter_enclosing_bases(
@@ -184,27 +242,50 @@ static int enter_enclosing_bases(
 		bases_get(&volumes->bases, &root, true, &base, err) < 0)
 		return -1;
 	for (base = NULL; (base = bases_next(&volumes->bases, base));) {
-		size_t length = strlen(base->location.share);
+		const char *path = path_below(base, location);
 
-		if (strcmp(base->location.server, location->server) ||
-			strncmp(base->location.share, location->share, length) ||
-			location->share[length] != '/')
-			continue;
-		if (enter_base(volumes, base, location->share + length + 1, location, err) < 0)
+		if (path && enter_base(volumes, base, path, location, err) < 0)
 			return error_prefix(err, "parameter path %s lies in the base %s",
 				location->share, base->location.share);
 	}
 	return 0;
 }
 
+/* Whether a base that encloses LOCATION has it in its catalog. */
+static bool is_entered(struct volumes *volumes, const struct location *location)
+{
+	struct volume_hash hash = entry_hash(location);
+
+	for (struct base *base = NULL; (base = bases_next(&volumes->bases, base));)
+		if (path_below(base, location) && catalog_has_record(base->catalog, &hash))
+			return true;
+	return false;
+}
+
+/* Nothing lies at LOCATION: take the entries back. */
+static void leave_enclosing_bases(struct volumes *volumes, const struct location *location)
+{
+	struct volume_hash hash = entry_hash(location);
+	struct error later;
+
+	for (struct base *base = NULL; (base = bases_next(&volumes->bases, base));)
+		if (path_below(base, location) && catalog_remove(base->catalog, &hash, &later) == 0)
+			inventory_forget(&base->inventory, &hash);
+}
+
 static int open_for_creation(struct volumes *volumes, const struct location *location,
 	struct base **ret_base, struct error *err)
 {
-	if (!bases_has(&volumes->bases, location) &&
-		enter_enclosing_bases(volumes, location, err) < 0)
+	bool known = bases_has(&volumes->bases, location);
+	bool entered = known || is_entered(volumes, location);
+
+	if (!known && enter_enclosing_bases(volumes, location, err) < 0)
 		return -1;
-	if (bases_get(&volumes->bases, location, true, ret_base, err) < 0)
+	if (bases_get(&volumes->bases, location, true, ret_base, err) < 0) {
+		if (!entered)
+			leave_enclosing_bases(volumes, location);
 		return -1;
+	}
 	return become_writer(volumes, *ret_base, err);
 }
 
@@ -248,20 +329,32 @@ static int find_ready(struct volumes *volumes, const char *text, struct base **r
 	return 0;
 }
 
-/* Open the volume that is to be copied, which is kept from being deleted meanwhile. */
-static int open_source(struct volumes *volumes, const struct volume_request *request, int *ret_fd,
-	struct error *err)
+/* Open the volume that is to be copied, which is kept from being deleted meanwhile. A copy for
+ * which no size is asked gets the source's. */
+static int open_source(struct volumes *volumes, struct creation *creation,
+	struct clone_source *source, struct error *err)
 {
 	_cleanup_(record_freep) struct record *record = NULL;
 	struct base *base;
 
-	if (find_ready(volumes, request->source, &base, &record, err) < 0)
+	if (find_ready(volumes, source->id, &base, &record, err) < 0)
 		return -1;
-	if (request->size.required < record->capacity)
+	if (!creation->required)
+		creation->required = record->capacity;
+	if (creation->required < record->capacity ||
+		(creation->limit && creation->limit < creation->required))
 		return error_set(err, ERROR_OUT_OF_RANGE,
 			"volume %s has %lld bytes, and a copy cannot have less: ask for as many",
-			request->source, (long long)record->capacity);
-	return beneath_open_dir(base->fd, record->path, O_RDONLY, ret_fd, err);
+			source->id, (long long)record->capacity);
+	return beneath_open_dir(base->fd, record->path, O_RDONLY, &source->fd, err);
+}
+
+static int lock_source(struct volumes *volumes, const struct creation *creation,
+	const struct volume_id *id, struct clone_source *source, struct error *err)
+{
+	if (!strcmp(id->hash.text, creation->hash.text))
+		return error_set(err, ERROR_INVALID, "a volume cannot be the copy of itself");
+	return keylock_try(&volumes->busy, id->hash.text, &source->held, err);
 }
 
 /* Make the volume as a copy, unless it is there. What was begun is forgotten without its source. */
@@ -283,13 +376,13 @@ static int create_copy(struct volumes *volumes, const struct volume_request *req
 		begun->state == RECORD_READY)
 		return creation_run(&creation, ret_record, err);
 	if (volume_id_parse(request->source, &id, err) < 0 ||
-		keylock_acquire(
-			&volumes->busy, id.hash.text, request->cancelled, &source.held, err) < 0)
+		lock_source(volumes, &creation, &id, &source, err) < 0)
 		return -1;
-	if (open_source(volumes, request, &source.fd, err) == 0)
+	if (open_source(volumes, &creation, &source, err) == 0)
 		return creation_run(&creation, ret_record, err);
-	if (begun && begun->state == RECORD_CREATING)
-		(void)creation_forget(creation.base, &creation.hash, begun, &later);
+	if (begun && begun->state == RECORD_CREATING &&
+		creation_forget(creation.base, &creation.hash, begun, &later) < 0)
+		err->kind = ERROR_ABORTED;
 	return -1;
 }
 

@@ -72,7 +72,8 @@ static void test_refusals(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *source = make_source(fixture);
-	char unknown[160];
+	char unknown[160], own[160];
+	struct volume_hash hash;
 	const struct {
 		int64_t required;
 		const char *source;
@@ -83,10 +84,12 @@ static void test_refusals(void **state)
 		{MIB, "no-such-volume", ERROR_NOT_FOUND, "does not exist"},
 		{MIB, unknown, ERROR_NOT_FOUND, "does not exist"},
 		{MIB - 1, source, ERROR_OUT_OF_RANGE, "a copy cannot have less"},
-		{0, source, ERROR_OUT_OF_RANGE, "a copy cannot have less"},
+		{MIB, own, ERROR_INVALID, "the copy of itself"},
 	};
 
 	snprintf(unknown, sizeof(unknown), "1:aaaaaaaaaaaaaaaaaaaaaa::%s", fixture->root);
+	volume_id_hash("pvc-2", &hash);
+	snprintf(own, sizeof(own), "1:%s::%s", hash.text, fixture->root);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct create copy = {
 			.name = "pvc-2", .required = cases[i].required, .source = cases[i].source};
@@ -189,6 +192,41 @@ static int copy_here(struct volumes *volumes, const char *source, char ret_id[VO
 	return 0;
 }
 
+/* In a process of its own: let volumes be killed at the POINTth change from now on. */
+static void start_killed(struct fixture *fixture, struct volumes *volumes, int point)
+{
+	static struct fs_calls killing;
+
+	kernel = fs_calls;
+	killing = *kernel;
+	killing.create = killing_create;
+	killing.fsync = killing_fsync;
+	killing.mkdirat = killing_mkdirat;
+	killing.renameat = killing_renameat;
+	killing.fchmod = killing_fchmod;
+	killing.unlinkat = killing_unlinkat;
+	calls_left = -1;
+	fs_calls = &killing;
+	volumes_start(volumes, &fixture->backend, 0);
+	trash_wait(&volumes->trash);
+	calls_left = point;
+}
+
+static void delete_killed(struct fixture *fixture, const char *id, int point)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		struct volumes volumes;
+		struct error err;
+
+		start_killed(fixture, &volumes, point);
+		_exit(volumes_delete(&volumes, id, NULL, &err) < 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+}
+
 /* In a process of its own, which is killed at the POINTth change; whether it got to the end. */
 static bool copy_killed(struct fixture *fixture, const char *source, int point)
 {
@@ -196,23 +234,11 @@ static bool copy_killed(struct fixture *fixture, const char *source, int point)
 	int status;
 
 	if (child == 0) {
-		struct fs_calls killing = *fs_calls;
 		char id[VOLUME_ID_MAX + 1];
 		struct volumes volumes;
 		struct error err;
 
-		kernel = fs_calls;
-		killing.create = killing_create;
-		killing.fsync = killing_fsync;
-		killing.mkdirat = killing_mkdirat;
-		killing.renameat = killing_renameat;
-		killing.fchmod = killing_fchmod;
-		killing.unlinkat = killing_unlinkat;
-		calls_left = -1;
-		fs_calls = &killing;
-		volumes_start(&volumes, &fixture->backend, 0);
-		trash_wait(&volumes.trash);
-		calls_left = point;
+		start_killed(fixture, &volumes, point);
 		_exit(copy_here(&volumes, source, id, &err) < 0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -276,6 +302,62 @@ static void test_killed_and_given_up(void **state)
 	check_killed(*state, true);
 }
 
+/* Data that are no volume's lie at the copy's place: whatever kills the driver, and whoever gives
+ * up afterwards, they stay, and the copy is never taken for them. */
+static void test_killed_beside_data(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *source = NULL;
+	bool completed = false;
+
+	fixture_start(fixture);
+	source = make_source(fixture);
+	fixture_stop(fixture);
+	mkdir(fixture_path(fixture, "root/second"), 0755);
+	fixture_write_file(fixture_path(fixture, "root/second/file"), "somebody's");
+	for (int point = 0; !completed; point++) {
+		struct volume_id id = {0};
+		char text[VOLUME_ID_MAX + 1];
+		struct volumes volumes;
+		struct error err;
+
+		completed = copy_killed(fixture, source, point);
+		volume_id_hash("pvc-2", &id.hash);
+		strcpy(id.share, fixture->root);
+		assert_int_equal(volume_id_format(&id, text, NULL), 0);
+		for (int again = 0; again < 40; again += 3)
+			delete_killed(fixture, text, again);
+		volumes_start(&volumes, &fixture->backend, 0);
+		assert_int_equal(volumes_delete(&volumes, text, NULL, &err), 0);
+		trash_wait(&volumes.trash);
+		trash_wake(&volumes.trash);
+		trash_wait(&volumes.trash);
+		volumes_stop(&volumes);
+		check_text(fixture_path(fixture, "root/second/file"), "somebody's");
+		assert_int_equal(rmdir(fixture_path(fixture, "root/.ordinal/unfinished")), 0);
+		mkdir(fixture_path(fixture, "root/.ordinal/unfinished"), 0700);
+	}
+}
+
+/* Where no size is asked for, the copy has the source's. */
+static void test_no_size(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *source = make_source(fixture);
+	struct volume_request request = {.name = "pvc-2", .source = source, .parameters = &second};
+	struct volume volume;
+	struct error err;
+
+	if (volumes_create(&fixture->driver.volumes, &request, &volume, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(volume.record->capacity, MIB);
+	volume_done(&volume);
+	request.size.limit = MIB / 2;
+	request.name = "pvc-3";
+	assert_int_equal(volumes_create(&fixture->driver.volumes, &request, &volume, &err), -1);
+	assert_int_equal(err.kind, ERROR_OUT_OF_RANGE);
+}
+
 /* A driver that stops ends copies, and the next one makes them anew. */
 static void test_stopped(void **state)
 {
@@ -303,7 +385,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_killed_and_repeated, fixture_scratch),
 		TEST(test_killed_and_given_up, fixture_scratch),
+		TEST(test_killed_beside_data, fixture_scratch),
 		TEST(test_copy, fixture_driver),
+		TEST(test_no_size, fixture_driver),
 		TEST(test_refusals, fixture_driver),
 		TEST(test_in_use, fixture_driver),
 		TEST(test_occupied, fixture_driver),

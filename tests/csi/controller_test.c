@@ -126,6 +126,66 @@ static void test_base_inside_a_volume(void **state)
 	assert_false(fixture_exists(fixture_path(fixture, "root/a/b/c")));
 }
 
+/* A base that could not be made is not looked for ever after; one that was moved away, or that
+ * another directory has taken the place of, is noticed. */
+static void test_base_that_cannot_be(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[128];
+	struct create create = {.name = "pvc-1", .parameters = {path}};
+	struct create plain = {.name = "pvc-2"};
+	Csi__V1__ListVolumesRequest list = CSI__V1__LIST_VOLUMES_REQUEST__INIT;
+	_cleanup_free_ char *id = NULL;
+
+	fixture_write_file(fixture_path(fixture, "root/file"), "x");
+	snprintf(path, sizeof(path), "path=%s/file", fixture->root);
+	fixture_create(fixture, &create, ERROR_FAILED_PRECONDITION, "is no directory");
+	fixture_stop(fixture);
+	fixture_start(fixture);
+	fixture_free(fixture_expect(fixture, "Controller/ListVolumes", &list,
+		&csi__v1__list_volumes_response__descriptor, ERROR_NONE, NULL));
+
+	id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+	rename(fixture->root, fixture_path(fixture, "moved"));
+	mkdir(fixture->root, 0755);
+	fixture_delete(fixture, id, ERROR_FAILED_PRECONDITION, "is not the directory that it was");
+	fixture_create(fixture, &plain, ERROR_FAILED_PRECONDITION, "restart the driver");
+	rmdir(fixture->root);
+	rename(fixture_path(fixture, "moved"), fixture->root);
+	fixture_delete(fixture, id, ERROR_NONE, NULL);
+}
+
+/* The name of a deleted volume is free, wherever its data were kept. */
+static void test_name_of_a_deleted_volume(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[128];
+	struct create kept = {.name = "pvc-1", .parameters = {"onDelete=retain"}};
+	struct create other = {.name = "pvc-1", .parameters = {path}};
+	_cleanup_free_ char *id = fixture_create(fixture, &kept, ERROR_NONE, NULL);
+
+	fixture_delete(fixture, id, ERROR_NONE, NULL);
+	snprintf(path, sizeof(path), "path=%s/fast", fixture->root);
+	free(fixture_create(fixture, &other, ERROR_NONE, NULL));
+}
+
+/* A creation that is refused touches nobody's directory. */
+static void test_refused_below_another(void **state)
+{
+	struct fixture *fixture = *state;
+	struct create first = {.name = "pvc-1",
+		.parameters = {OF_SET, "ordinal.dev/namespace-uid=n", "onDelete=archive"}};
+	struct create above = {.name = "pvc-2", .parameters = {"pathPattern=shop/web"}};
+	struct create again = {.name = "pvc-3",
+		.parameters = {OF_SET, "ordinal.dev/namespace-uid=n", "reuse=ordinal"}};
+	_cleanup_free_ char *id = fixture_create(fixture, &first, ERROR_NONE, NULL);
+
+	fixture_delete(fixture, id, ERROR_NONE, NULL);
+	free(fixture_create(fixture, &above, ERROR_NONE, NULL));
+	fixture_create(fixture, &again, ERROR_FAILED_PRECONDITION, "above or below");
+	assert_true(fixture_exists(fixture_path(fixture, "root/shop/web")));
+}
+
 static void test_overlapping_paths(void **state)
 {
 	static const struct {
@@ -317,6 +377,9 @@ int main(void)
 		TEST(test_create_of_a_set),
 		TEST(test_other_base),
 		TEST(test_base_inside_a_volume),
+		TEST(test_base_that_cannot_be),
+		TEST(test_name_of_a_deleted_volume),
+		TEST(test_refused_below_another),
 		TEST(test_overlapping_paths),
 		TEST(test_occupied),
 		TEST(test_delete),
