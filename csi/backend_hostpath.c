@@ -98,10 +98,15 @@ static int open_root(const char *root, bool create, int *ret_fd, struct error *e
 static int make_base(
 	int root, const char *path, const struct location *location, int *ret_fd, struct error *err)
 {
+	_cleanup_close_ int fd = -1;
 	bool created;
 
-	if (beneath_make_dir(root, path, ret_fd, &created, err) == 0)
-		return beneath_sync_parent(root, path, err);
+	if (beneath_make_dir(root, path, &fd, &created, err) == 0) {
+		if (beneath_sync_parent(root, path, err) < 0)
+			return -1;
+		*ret_fd = take_fd(&fd);
+		return 0;
+	}
 	if (beneath_is_absent(err))
 		return error_set(err, ERROR_FAILED_PRECONDITION,
 			"the base directory %s is, or lies below, something that is no directory",
