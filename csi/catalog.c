@@ -195,9 +195,15 @@ static int write_file(int dir, const char *name, const char *text, int *ret_fd)
 	return -1;
 }
 
+static int sync_dir(const struct catalog *catalog)
+{
+	return catalog->syncer ? syncer_sync(catalog->syncer, catalog->volumes_fd)
+			       : fs_calls->fsync(catalog->volumes_fd);
+}
+
 int catalog_sync(struct catalog *catalog, struct error *err)
 {
-	if (syncer_sync(catalog->syncer, &catalog->volumes_fd, 1) < 0)
+	if (sync_dir(catalog) < 0)
 		return error_set_errno(err, errno, "sync .ordinal/volumes");
 	return 0;
 }
@@ -275,19 +281,34 @@ int catalog_remove(struct catalog *catalog, const struct volume_hash *hash, stru
 	return catalog_sync(catalog, err);
 }
 
+/* FD, which stays what it is; a directory that somebody has removed is made again under it. */
+static int still_there(const struct catalog *catalog, const char *name, int fd)
+{
+	_cleanup_close_ int again = -1;
+	struct stat status;
+	struct error later;
+
+	if (fstat(fd, &status) < 0 || status.st_nlink > 0 ||
+		open_dir(catalog->own_fd, name, true, &again, &later) < 0)
+		return fd;
+	/* At once for all who use it, and for those who do so at this moment. */
+	(void)dup3(again, fd, O_CLOEXEC);
+	return fd;
+}
+
 int catalog_trash(const struct catalog *catalog)
 {
-	return catalog->trash_fd;
+	return still_there(catalog, "trash", catalog->trash_fd);
 }
 
 int catalog_archive(const struct catalog *catalog)
 {
-	return catalog->archive_fd;
+	return still_there(catalog, "archive", catalog->archive_fd);
 }
 
 int catalog_unfinished(const struct catalog *catalog)
 {
-	return catalog->unfinished_fd;
+	return still_there(catalog, "unfinished", catalog->unfinished_fd);
 }
 
 static void cleanup_closedir(DIR **dir)

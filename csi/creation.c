@@ -307,20 +307,16 @@ static int open_parent(const struct base *base, const char *path, int *ret_fd, s
 }
 
 /* Wait until the volume is on disk: INTENT, where that is not -1, the directory DATA, and its name.
- */
+ * Of the directory above, which many share, one fsync does for all of them. */
 static int sync_volume(const struct base *base, const struct record *record, int intent, int data,
 	struct error *err)
 {
 	_cleanup_close_ int parent = -1;
-	int fds[SYNCER_MAX], count = 0;
 
 	if (open_parent(base, record->path, &parent, err) < 0)
 		return -1;
-	fds[count++] = data;
-	fds[count++] = parent;
-	if (intent >= 0)
-		fds[count++] = intent;
-	if (syncer_sync(base->syncer, fds, (size_t)count) < 0)
+	if ((intent >= 0 && fs_calls->fsync(intent) < 0) || fs_calls->fsync(data) < 0 ||
+		syncer_sync(base->syncer, parent) < 0)
 		return error_set_errno(err, errno, "sync %s", record->path);
 	return 0;
 }

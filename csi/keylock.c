@@ -18,12 +18,13 @@ void keylock_done(struct keylock *lock)
 	pthread_mutex_destroy(&lock->mutex);
 }
 
-static bool is_held(const struct keylock *lock, const char *key)
+/* Whether somebody holds KEY in a way that keeps others away, who would share it or not. */
+static bool is_held(const struct keylock *lock, const char *key, bool share)
 {
 	const struct keylock_holder *holder;
 
 	SLIST_FOREACH (holder, &lock->held, link)
-		if (!strcmp(holder->key, key))
+		if (!strcmp(holder->key, key) && !(share && holder->shared))
 			return true;
 	return false;
 }
@@ -33,12 +34,12 @@ static int wait_for(
 	struct keylock *lock, const char *key, const atomic_bool *cancelled, struct error *err)
 {
 	while (!cancelled || !atomic_load(cancelled)) {
-		if (!is_held(lock, key))
+		if (!is_held(lock, key, false))
 			return 0;
 		if (lock->waiting == KEYLOCK_MAX_WAITING)
 			return error_set(err, ERROR_ABORTED,
-				"another call about %s is under way, and many wait: try again",
-				key);
+				"another call about the same volume or path is under way, and many "
+				"wait: try again");
 		lock->waiting++;
 		pthread_cond_wait(&lock->changed, &lock->mutex);
 		lock->waiting--;
@@ -47,10 +48,11 @@ static int wait_for(
 }
 
 /* With the mutex held. */
-static void hold(struct keylock *lock, const char *key, struct keylock_holder *holder)
+static void hold(struct keylock *lock, const char *key, bool shared, struct keylock_holder *holder)
 {
 	holder->lock = lock;
 	holder->key = key;
+	holder->shared = shared;
 	SLIST_INSERT_HEAD(&lock->held, holder, link);
 }
 
@@ -62,22 +64,22 @@ int keylock_acquire(struct keylock *lock, const char *key, const atomic_bool *ca
 	pthread_mutex_lock(&lock->mutex);
 	result = wait_for(lock, key, cancelled, err);
 	if (result == 0)
-		hold(lock, key, holder);
+		hold(lock, key, false, holder);
 	pthread_mutex_unlock(&lock->mutex);
 	return result;
 }
 
-int keylock_try(
+int keylock_share(
 	struct keylock *lock, const char *key, struct keylock_holder *holder, struct error *err)
 {
 	int result = 0;
 
 	pthread_mutex_lock(&lock->mutex);
-	if (is_held(lock, key))
-		result = error_set(
-			err, ERROR_ABORTED, "another call about %s is under way: try again", key);
+	if (is_held(lock, key, true))
+		result = error_set(err, ERROR_ABORTED,
+			"another call about the same volume is under way: try again");
 	else
-		hold(lock, key, holder);
+		hold(lock, key, true, holder);
 	pthread_mutex_unlock(&lock->mutex);
 	return result;
 }

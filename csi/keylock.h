@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/queue.h>
 
 #include "cleanup.h"
@@ -28,6 +29,7 @@ struct keylock {
 struct keylock_holder {
 	struct keylock *lock;
 	const char *key;
+	bool shared;
 	SLIST_ENTRY(keylock_holder) link;
 };
 
@@ -41,9 +43,9 @@ void keylock_done(struct keylock *lock);
 int keylock_acquire(struct keylock *lock, const char *key, const atomic_bool *cancelled,
 	struct keylock_holder *holder, struct error *err);
 
-/* The same without waiting: ERROR_ABORTED when somebody holds KEY. For a second lock of a call, so
- * that no two calls wait for each other. */
-int keylock_try(
+/* Hold KEY together with others who share it, without waiting: ERROR_ABORTED when somebody holds it
+ * alone. For a second lock of a call, so that no two calls wait for each other. */
+int keylock_share(
 	struct keylock *lock, const char *key, struct keylock_holder *holder, struct error *err);
 
 /* Nothing happens for a holder of nothing. For _cleanup_(). */

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "driver.h"
 #include "flags.h"
@@ -166,6 +167,17 @@ static int wait_for_signal(const sigset_t *signals)
 	return signal_number;
 }
 
+/* A connection is a descriptor, and gRPC does not recover from having none left. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 /* Serve until a signal comes; returns the exit code. */
 static int serve(struct driver *driver, const sigset_t *signals)
 {
@@ -225,6 +237,7 @@ int main(int argc, char **argv)
 	check_flags();
 	log_init((enum log_level)log_level_choice, (enum log_format)log_format_choice);
 	signals = block_signals();
+	raise_file_limit();
 	driver.stats_walk = stats_walk;
 	driver.trash_rate = trash_rate;
 	driver_start(&driver, driver_name, node_id, &backend);

@@ -218,6 +218,19 @@ static int is_writable(int fd, bool *ret_writable)
 	return 0;
 }
 
+/* Which of the flags that keep programs and devices away the mount of FD lacks. */
+static int lacking_flags(int fd, unsigned long *ret_flags)
+{
+	struct statvfs status;
+
+	if (fstatvfs(fd, &status) < 0)
+		return -1;
+	*ret_flags = (status.f_flag & ST_NOSUID ? 0 : MS_NOSUID) |
+		     (status.f_flag & ST_NODEV ? 0 : MS_NODEV) |
+		     (status.f_flag & ST_NOEXEC ? 0 : MS_NOEXEC);
+	return 0;
+}
+
 int mounter_compare(
 	int source, int parent, const char *name, struct mounter_target *ret, struct error *err)
 {
@@ -230,7 +243,7 @@ int mounter_compare(
 		return -1;
 	if (fstat(source, &wanted) < 0 || fstat(target, &found) < 0 ||
 		is_writable(source, &source_writable) < 0 ||
-		is_writable(target, &seen.writable) < 0)
+		is_writable(target, &seen.writable) < 0 || lacking_flags(target, &seen.lacking) < 0)
 		return error_set_errno(err, errno, "look at %s", name);
 	seen.same = wanted.st_dev == found.st_dev && wanted.st_ino == found.st_ino;
 	seen.made_readonly = source_writable && !seen.writable;

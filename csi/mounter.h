@@ -38,9 +38,10 @@ int mounter_root(int fd, char **ret_root, struct error *err);
 
 /* What is mounted on a target. */
 struct mounter_target {
-	bool same;          /* it is the directory SOURCE */
-	bool writable;      /* through this mount */
-	bool made_readonly; /* by this mount: SOURCE is writable */
+	bool same;             /* it is the directory SOURCE */
+	bool writable;         /* through this mount */
+	unsigned long lacking; /* MS_NOSUID, MS_NODEV and MS_NOEXEC that it has not */
+	bool made_readonly;    /* by this mount: SOURCE is writable */
 };
 
 /* Look at what NAME in PARENT shows, beside the directory SOURCE. */

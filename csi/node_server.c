@@ -52,6 +52,9 @@ static int check_published(
 	if (seen.writable && (flags & MS_RDONLY))
 		return error_set(err, ERROR_ALREADY_EXISTS,
 			"the volume is published there for writing: unpublish it first");
+	if ((flags & seen.lacking))
+		return error_set(err, ERROR_ALREADY_EXISTS,
+			"the volume is published there with other mount options: unpublish it first");
 	if (seen.made_readonly && !(flags & MS_RDONLY))
 		return error_set(err, ERROR_ALREADY_EXISTS,
 			"the volume is published there read-only: unpublish it first");
@@ -126,6 +129,7 @@ static int node_publish_volume(
 
 	if (check_publish(request, &wanted, err) < 0 ||
 		target_open("target_path", request->target_path, &target, err) < 0 ||
+		target_check_outside("target_path", &target, driver->backend->roots, err) < 0 ||
 		hold_target(driver, &target, request->target_path, reply, &target_held, err) < 0)
 		return -1;
 	/* Of two that each see no other mount yet, one has to be the second. */
@@ -152,9 +156,13 @@ static int unpublish(const struct target *target, struct error *err)
 		return 0;
 	if (mounter_unmount(target->parent, target->name, err) < 0)
 		return err->kind == ERROR_NOT_FOUND ? 0 : -1;
-	if (unlinkat(target->parent, target->name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return error_set_errno(err, errno, "remove the directory target_path");
-	return 0;
+	if (unlinkat(target->parent, target->name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (errno == ENOTEMPTY || errno == EEXIST)
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"nothing is mounted there any more, but the directory holds files that were "
+			"written beside the volume: look at them, and move them away");
+	return error_set_errno(err, errno, "remove the directory");
 }
 
 static int node_unpublish_volume(
@@ -171,9 +179,11 @@ static int node_unpublish_volume(
 	if (requests_check_text("volume_id", request->volume_id, REQUEST_TEXT_MAX, err) < 0 ||
 		target_check_path("target_path", request->target_path, err) < 0 ||
 		target_open("target_path", request->target_path, &target, err) < 0 ||
-		hold_target(driver, &target, request->target_path, reply, &held, err) < 0 ||
-		unpublish(&target, err) < 0)
+		target_check_outside("target_path", &target, driver->backend->roots, err) < 0 ||
+		hold_target(driver, &target, request->target_path, reply, &held, err) < 0)
 		return -1;
+	if (unpublish(&target, err) < 0)
+		return error_prefix(err, "target_path %s", request->target_path);
 	rpc_reply_set(reply, &response.base);
 	return 0;
 }
@@ -225,7 +235,6 @@ static int find_published(struct driver *driver, const char *id, const char *pat
 	struct published *ret, struct error *err)
 {
 	if (requests_check_text("volume_id", id, REQUEST_TEXT_MAX, err) < 0 ||
-		target_check_path("volume_path", path, err) < 0 ||
 		volumes_find(&driver->volumes, id, &ret->volume, err) < 0 ||
 		target_open_mount("volume_path", path, &ret->mount, err) < 0)
 		return -1;

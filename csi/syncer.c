@@ -8,59 +8,24 @@
 
 #include "fs_calls.h"
 
-/* As many as the callers that wait at a time: they wait for the disk, not for processors. */
-#define THREADS 32
-
-/* One fsync, and who waits for it. */
-struct job {
+/* A file that somebody syncs. The fsyncs of it are counted: whoever comes while one is running
+ * waits for the one after it, which is for all who came meanwhile. */
+struct file {
 	dev_t device;
 	ino_t inode;
-	int fd; /* of the call that asked first, which waits to the end */
-	bool ended;
+	int users;
+	bool running;
+	unsigned long begun, ended; /* fsyncs */
+	unsigned long failed;       /* the last one that did, and its errno */
 	int errnum;
-	int waiting;
-	TAILQ_ENTRY(job) link;
+	SLIST_ENTRY(file) link;
 };
 
 struct syncer {
-	pthread_mutex_t mutex;          /* guards the rest */
-	pthread_cond_t work;            /* there are jobs, or it is to stop */
-	pthread_cond_t done;            /* a job has ended */
-	TAILQ_HEAD(job_list, job) jobs; /* that have not begun */
-	bool stop;
-	pthread_t threads[THREADS];
+	pthread_mutex_t mutex; /* guards the rest */
+	pthread_cond_t done;   /* an fsync has ended */
+	SLIST_HEAD(file_list, file) files;
 };
-
-static void run_job(struct syncer *syncer, struct job *job)
-{
-	int errnum;
-
-	pthread_mutex_unlock(&syncer->mutex);
-	errnum = fs_calls->fsync(job->fd) < 0 ? errno : 0;
-	pthread_mutex_lock(&syncer->mutex);
-	job->errnum = errnum;
-	job->ended = true;
-	pthread_cond_broadcast(&syncer->done);
-}
-
-static void *work(void *argument)
-{
-	struct syncer *syncer = argument;
-	struct job *job;
-
-	pthread_mutex_lock(&syncer->mutex);
-	while (!syncer->stop) {
-		job = TAILQ_FIRST(&syncer->jobs);
-		if (job) {
-			TAILQ_REMOVE(&syncer->jobs, job, link);
-			run_job(syncer, job);
-		} else {
-			pthread_cond_wait(&syncer->work, &syncer->mutex);
-		}
-	}
-	pthread_mutex_unlock(&syncer->mutex);
-	return NULL;
-}
 
 struct syncer *syncer_new(void)
 {
@@ -69,89 +34,84 @@ struct syncer *syncer_new(void)
 	if (!syncer)
 		abort();
 	pthread_mutex_init(&syncer->mutex, NULL);
-	pthread_cond_init(&syncer->work, NULL);
 	pthread_cond_init(&syncer->done, NULL);
-	TAILQ_INIT(&syncer->jobs);
-	for (int i = 0; i < THREADS; i++)
-		if (pthread_create(&syncer->threads[i], NULL, work, syncer))
-			abort();
+	SLIST_INIT(&syncer->files);
 	return syncer;
 }
 
 void syncer_free(struct syncer *syncer)
 {
-	pthread_mutex_lock(&syncer->mutex);
-	syncer->stop = true;
-	pthread_cond_broadcast(&syncer->work);
-	pthread_mutex_unlock(&syncer->mutex);
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(syncer->threads[i], NULL);
 	pthread_cond_destroy(&syncer->done);
-	pthread_cond_destroy(&syncer->work);
 	pthread_mutex_destroy(&syncer->mutex);
 	free(syncer);
 }
 
-/* The job for FD that has not begun: one that somebody waits for already, or a new one. Under the
- * mutex. */
-static struct job *join(struct syncer *syncer, int fd, const struct stat *status)
+/* Under the mutex, as all that follow. */
+static struct file *use_file(struct syncer *syncer, const struct stat *status)
 {
-	struct job *job;
+	struct file *file;
 
-	TAILQ_FOREACH (job, &syncer->jobs, link)
-		if (job->inode == status->st_ino && job->device == status->st_dev) {
-			job->waiting++;
-			return job;
-		}
-	job = calloc(1, sizeof(*job));
-	if (!job)
-		abort();
-	*job = (struct job){status->st_dev, status->st_ino, fd, false, 0, 1, {0}};
-	TAILQ_INSERT_TAIL(&syncer->jobs, job, link);
-	pthread_cond_signal(&syncer->work);
-	return job;
+	SLIST_FOREACH (file, &syncer->files, link)
+		if (file->inode == status->st_ino && file->device == status->st_dev)
+			break;
+	if (!file) {
+		file = calloc(1, sizeof(*file));
+		if (!file)
+			abort();
+		file->device = status->st_dev;
+		file->inode = status->st_ino;
+		SLIST_INSERT_HEAD(&syncer->files, file, link);
+	}
+	file->users++;
+	return file;
 }
 
-/* The errno of the job, once it has ended. Under the mutex. */
-static int leave(struct syncer *syncer, struct job *job)
+static void leave_file(struct syncer *syncer, struct file *file)
+{
+	if (--file->users)
+		return;
+	SLIST_REMOVE(&syncer->files, file, file, link);
+	free(file);
+}
+
+/* The mutex is free meanwhile. */
+static void sync_once(struct syncer *syncer, struct file *file, int fd)
 {
 	int errnum;
 
-	while (!job->ended)
-		pthread_cond_wait(&syncer->done, &syncer->mutex);
-	errnum = job->errnum;
-	if (--job->waiting == 0)
-		free(job);
-	return errnum;
-}
-
-static int sync_alone(const int *fds, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (fs_calls->fsync(fds[i]) < 0)
-			return -1;
-	return 0;
-}
-
-int syncer_sync(struct syncer *syncer, const int *fds, size_t count)
-{
-	struct job *jobs[SYNCER_MAX];
-	struct stat statuses[SYNCER_MAX];
-	int errnum = 0;
-
-	if (!syncer)
-		return sync_alone(fds, count);
-	for (size_t i = 0; i < count; i++)
-		if (fstat(fds[i], &statuses[i]) < 0)
-			return -1;
+	file->running = true;
+	file->begun++;
+	pthread_mutex_unlock(&syncer->mutex);
+	errnum = fs_calls->fsync(fd) < 0 ? errno : 0;
 	pthread_mutex_lock(&syncer->mutex);
-	for (size_t i = 0; i < count; i++)
-		jobs[i] = join(syncer, fds[i], &statuses[i]);
-	for (size_t i = 0; i < count; i++) {
-		int one = leave(syncer, jobs[i]);
-
-		errnum = errnum ? errnum : one;
+	file->running = false;
+	file->ended = file->begun;
+	if (errnum) {
+		file->failed = file->ended;
+		file->errnum = errnum;
 	}
+	pthread_cond_broadcast(&syncer->done);
+}
+
+int syncer_sync(struct syncer *syncer, int fd)
+{
+	struct stat status;
+	struct file *file;
+	unsigned long wanted;
+	int errnum;
+
+	if (fstat(fd, &status) < 0)
+		return -1;
+	pthread_mutex_lock(&syncer->mutex);
+	file = use_file(syncer, &status);
+	wanted = file->begun + 1;
+	while (file->ended < wanted)
+		if (file->running)
+			pthread_cond_wait(&syncer->done, &syncer->mutex);
+		else
+			sync_once(syncer, file, fd);
+	errnum = file->failed >= wanted ? file->errnum : 0;
+	leave_file(syncer, file);
 	pthread_mutex_unlock(&syncer->mutex);
 	errno = errnum;
 	return errnum ? -1 : 0;

@@ -32,6 +32,46 @@ int target_check_path(const char *field, const char *path, struct error *err)
 	return 0;
 }
 
+/* Whether INNER is OUTER, or lies below it. */
+static bool is_at_or_below(const char *inner, const char *outer)
+{
+	size_t length = strlen(outer);
+
+	return !strncmp(inner, outer, length) && (!inner[length] || inner[length] == '/');
+}
+
+/* TARGET as the kernel spells it. Caller frees; NULL where it cannot be told. */
+static char *spell(const struct target *target)
+{
+	char link[40], parent[PATH_MAX], *text;
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", target->parent);
+	length = readlink(link, parent, sizeof(parent) - 1);
+	if (length < 0)
+		return NULL;
+	parent[length] = '\0';
+	if (asprintf(&text, "%s/%s", strcmp(parent, "/") ? parent : "", target->name) < 0)
+		abort();
+	return text;
+}
+
+int target_check_outside(const char *field, const struct target *target,
+	const struct flag_strings *roots, struct error *err)
+{
+	_cleanup_free_ char *path = target->parent < 0 ? NULL : spell(target);
+
+	for (int i = 0; path && i < roots->count; i++) {
+		_cleanup_free_ char *root = realpath(roots->values[i], NULL);
+
+		if (root && (is_at_or_below(path, root) || is_at_or_below(root, path)))
+			return error_set(err, ERROR_INVALID,
+				"%s: %s is where volumes lie (%s): choose a directory elsewhere",
+				field, path, root);
+	}
+	return 0;
+}
+
 static int set_key(const char *field, struct target *target, struct error *err)
 {
 	struct stat above = {0};
@@ -93,9 +133,16 @@ static int open_there(const char *field, const char *path, int *ret_fd, struct e
 
 int target_open_mount(const char *field, const char *path, int *ret_fd, struct error *err)
 {
-	if (open_there(field, path, ret_fd, err) == 0)
-		return 0;
-	if (!is_absent(err))
+	if (requests_check_text(field, path, PATH_MAX - 1, err) < 0)
 		return -1;
+	/* Where nothing was ever published nothing is mounted: so callers ask with any path. */
+	if (*path == '/') {
+		if (target_check_path(field, path, err) < 0)
+			return -1;
+		if (open_there(field, path, ret_fd, err) == 0)
+			return 0;
+		if (!is_absent(err))
+			return -1;
+	}
 	return error_set(err, ERROR_NOT_FOUND, "%s: nothing is mounted on %s", field, path);
 }

@@ -8,6 +8,7 @@
 #define ORDINAL_TARGET_H
 
 #include "error.h"
+#include "flags.h"
 
 struct target {
 	int parent; /* the directory above it, O_PATH; -1 when it does not exist */
@@ -28,5 +29,10 @@ void target_done(struct target *target);
 /* Open what PATH shows, which must be a directory with something mounted on it: ERROR_NOT_FOUND
  * otherwise. Caller closes *RET_FD, opened O_PATH. */
 int target_open_mount(const char *field, const char *path, int *ret_fd, struct error *err);
+
+/* ERROR_INVALID when TARGET is at, above or below one of ROOTS: a mount there would cover volumes,
+ * and unpublishing would remove directories that are theirs. */
+int target_check_outside(const char *field, const struct target *target,
+	const struct flag_strings *roots, struct error *err);
 
 #endif

@@ -141,6 +141,12 @@ static int become_writer(struct volumes *volumes, struct base *base, struct erro
 	return 0;
 }
 
+/* What system calls say of paths means little without the directory that they lie below. */
+static int name_base(const struct base *base, struct error *err)
+{
+	return err->errnum ? error_prefix(err, "%s", base->location.share) : -1;
+}
+
 static int ask_size(const struct base *base, struct statvfs *ret, struct error *err)
 {
 	if (fstatvfs(base->fd, ret) < 0)
@@ -354,7 +360,7 @@ static int lock_source(struct volumes *volumes, const struct creation *creation,
 {
 	if (!strcmp(id->hash.text, creation->hash.text))
 		return error_set(err, ERROR_INVALID, "a volume cannot be the copy of itself");
-	return keylock_try(&volumes->busy, id->hash.text, &source->held, err);
+	return keylock_share(&volumes->busy, id->hash.text, &source->held, err);
 }
 
 /* Make the volume as a copy, unless it is there. What was begun is forgotten without its source. */
@@ -418,9 +424,10 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 		result = create_copy(volumes, request, &creation, &volume.record, err);
 	else
 		result = creation_run(&creation, &volume.record, err);
-	if (result == 0)
-		*ret = volume;
-	return result;
+	if (result < 0)
+		return name_base(creation.base, err);
+	*ret = volume;
+	return 0;
 }
 
 const char *volumes_difference(const struct volumes *volumes, const struct volume *volume,
@@ -472,7 +479,7 @@ int volumes_delete(
 		return -1;
 	result = delete_volume(volumes, base, &id.hash, err);
 	trash_wake(&volumes->trash);
-	return result;
+	return result < 0 ? name_base(base, err) : 0;
 }
 
 static int check_new_size(const struct base *base, const struct record *record,
@@ -675,6 +682,6 @@ int volumes_capacity(struct volumes *volumes, const struct parameters *parameter
 	if (volumes->backend->ops->locate(volumes->backend, parameters, &location, err) < 0 ||
 		volumes->backend->ops->status(volumes->backend, &location, &status, err) < 0)
 		return -1;
-	*ret_bytes = (int64_t)(status.f_bavail * status.f_frsize);
+	*ret_bytes = status.f_flag & ST_RDONLY ? 0 : (int64_t)(status.f_bavail * status.f_frsize);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "error.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,8 +45,9 @@ static enum error_kind kind_from_errno(int errnum)
 		return ERROR_ALREADY_EXISTS;
 	case EACCES:
 	case EPERM:
-	case EROFS:
 		return ERROR_FORBIDDEN;
+	case EROFS:
+		return ERROR_FAILED_PRECONDITION;
 	case ENOSPC:
 	case EDQUOT:
 	case ENOMEM:
@@ -84,6 +86,20 @@ static void drop_cut_character(struct error *err)
 		err->text[start] = '\0';
 }
 
+/* Texts quote what peers say, and go to terminals and events. */
+static void drop_control_characters(struct error *err)
+{
+	for (char *at = err->text; *at; at++)
+		if (iscntrl((unsigned char)*at))
+			*at = isspace((unsigned char)*at) ? ' ' : '?';
+}
+
+static void clean(struct error *err)
+{
+	drop_cut_character(err);
+	drop_control_characters(err);
+}
+
 int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 {
 	va_list args;
@@ -95,7 +111,7 @@ int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(err->text, sizeof(err->text), format, args);
 	va_end(args);
-	drop_cut_character(err);
+	clean(err);
 	return -1;
 }
 
@@ -117,7 +133,7 @@ int error_set_errno(struct error *err, int errnum, const char *format, ...)
 		snprintf(err->text + length, sizeof(err->text) - length, ": %s", description);
 	else
 		snprintf(err->text + length, sizeof(err->text) - length, ": error %d", errnum);
-	drop_cut_character(err);
+	clean(err);
 	return -1;
 }
 
@@ -135,7 +151,7 @@ int error_prefix(struct error *err, const char *format, ...)
 	va_end(args);
 	length = strlen(err->text);
 	snprintf(err->text + length, sizeof(err->text) - length, ": %s", old.text);
-	drop_cut_character(err);
+	clean(err);
 	return -1;
 }
 

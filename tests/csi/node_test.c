@@ -426,7 +426,7 @@ static void test_unpublish_deletes_nothing(void **state)
 
 	mkdir(target, 0755);
 	fixture_write_file(fixture_path(fixture, "target/file"), "precious");
-	unpublish(fixture, "volume", target, ERROR_INTERNAL, "not empty");
+	unpublish(fixture, "volume", target, ERROR_FAILED_PRECONDITION, "holds files");
 	assert_true(fixture_exists(fixture_path(fixture, "target/file")));
 	assert_int_equal(symlink(target, link), 0);
 	unpublish(fixture, "volume", link, ERROR_FAILED_PRECONDITION, "not a directory");
@@ -651,11 +651,29 @@ static void test_concurrent_single_writers(void **state)
 	assert_int_equal(mounts, 1);
 }
 
+/* A mount over volumes would hide them, and unpublishing would remove their directories. */
+static void test_targets_among_volumes(void **state)
+{
+	static const char *const targets[] = {
+		"root", "root/target", "root/volumes", "root/.ordinal/trash", "root/.ordinal"};
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
+
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		const char *target = fixture_path(fixture, "%s", targets[i]);
+		bool before = fixture_exists(target);
+
+		unpublish(fixture, id, target, ERROR_INVALID, "where volumes lie");
+		assert_int_equal(fixture_exists(target), before);
+	}
+}
+
 int main(void)
 {
 #define TEST(name)      cmocka_unit_test_setup_teardown(name, fixture_driver, fixture_done)
 #define OWN_START(name) cmocka_unit_test_setup_teardown(name, fixture_scratch, fixture_done)
 	const struct CMUnitTest tests[] = {
+		TEST(test_targets_among_volumes),
 		TEST(test_info),
 		TEST(test_round_trip),
 		TEST(test_flags),

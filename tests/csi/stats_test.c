@@ -112,7 +112,7 @@ static void test_refusals(void **state)
 	} cases[] = {
 		{"", path, ERROR_INVALID, "volume_id"},
 		{world.id, "", ERROR_INVALID, "volume_path"},
-		{world.id, "relative", ERROR_INVALID, "volume_path"},
+		{world.id, "some/path", ERROR_NOT_FOUND, "volume_path"},
 		{world.id, "/tmp/../tmp", ERROR_INVALID, "volume_path"},
 		{"a\nb", path, ERROR_INVALID, "volume_id"},
 		{world.id, "/tmp/\x7f", ERROR_INVALID, "volume_path"},
