@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The records below <base>/.ordinal/: which volumes a base holds and where, and what deleted ones
- * have left. A record is written before the data that it speaks of, under the name of an intent,
- * and renamed when the volume is ready.
+ * have left. A record is written before the data that it speaks of are touched, under the name of
+ * an intent, and renamed when the volume is ready.
  *
  * One process at a time changes a catalog: it holds a lock on .ordinal/lock from its first change
  * until it ends. Reading needs no lock. Any thread may call; two calls about the same volume are

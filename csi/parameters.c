@@ -191,6 +191,10 @@ static int parse_duration(const char *value, void *field, struct error *err)
 				"\"%s\" is not a duration such as 12h, 30d or 1h30m", value);
 		at = end + 1;
 	} while (*at);
+	if (!total)
+		return error_set(err, ERROR_INVALID,
+			"\"%s\" keeps nothing: say onDelete: delete, or leave it out to keep archives",
+			value);
 	*(int64_t *)field = total;
 	return 0;
 }

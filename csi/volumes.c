@@ -5,97 +5,20 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "base_tree.h"
 #include "beneath.h"
 #include "cleanup.h"
 #include "creation.h"
 #include "log.h"
 #include "reclaim.h"
 
-static int open_known(struct volumes *volumes, struct base *base, struct error *err);
-
-/* Open the base below OUTER that the record of HASH speaks of. */
-static int open_nested(struct volumes *volumes, struct base *outer, const struct volume_hash *hash,
-	struct error *err)
-{
-	_cleanup_(record_freep) struct record *record = NULL;
-	struct location location = outer->location;
-	size_t length = strlen(location.share);
-	struct base *base;
-
-	if (catalog_read(outer->catalog, hash, &record, err) < 0)
-		return error_prefix(err, "%s", location.share);
-	snprintf(location.share + length, sizeof(location.share) - length, "/%s", record->path);
-	if (bases_get(&volumes->bases, &location, false, &base, err) < 0)
-		return error_prefix(err,
-			"a base below %s (if it is gone for good, remove %s/.ordinal/volumes/%s.json)",
-			outer->location.share, outer->location.share, hash->text);
-	return open_known(volumes, base, err);
-}
-
-/* The bases below BASE as its records on disk say, while another process keeps the inventory. */
-static int open_recorded(struct volumes *volumes, struct base *base, struct error *err)
-{
-	_cleanup_free_ struct volume_hash *hashes = NULL;
-	size_t count;
-	int result = 0;
-
-	if (catalog_list(base->catalog, &hashes, &count, err) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		_cleanup_(record_freep) struct record *record = NULL;
-		struct error later;
-
-		if (catalog_read(base->catalog, &hashes[i], &record, &later) == 0 &&
-			record->state == RECORD_BASE &&
-			open_nested(volumes, base, &hashes[i], err) < 0)
-			result = -1;
-	}
-	return result;
-}
-
-/* Become the writer of BASE, if that can be, and open the bases below it that its catalog knows:
- * all of them, though one fails. */
-static int open_known(struct volumes *volumes, struct base *base, struct error *err)
-{
-	struct volume_hash hash;
-	struct error later;
-	int result = 0;
-
-	if (base_become_writer(base, NULL, &later) < 0)
-		return open_recorded(volumes, base, err);
-	for (size_t i = 0; inventory_nested_base(&base->inventory, i, &hash); i++)
-		if (open_nested(volumes, base, &hash, err) < 0)
-			result = -1;
-	return result;
-}
-
-/* Open all bases that were ever made, except first ones that are not there. */
-static int open_all(struct volumes *volumes, struct error *err)
-{
-	const struct flag_strings *roots = volumes->backend->roots;
-	int result = 0;
-
-	for (int i = 0; i < roots->count; i++) {
-		struct parameters parameters = {.path = roots->values[i]};
-		struct location location;
-		struct base *base;
-		struct error later;
-
-		if (volumes->backend->ops->locate(
-			    volumes->backend, &parameters, &location, &later) == 0 &&
-			bases_get(&volumes->bases, &location, false, &base, &later) == 0 &&
-			open_known(volumes, base, err) < 0)
-			result = -1;
-	}
-	return result;
-}
-
 /* In a thread of its own: catalogs may be large, and nobody who publishes a volume needs them. */
 static void begin(void *context)
 {
+	struct volumes *volumes = context;
 	struct error err;
 
-	if (open_all(context, &err) < 0)
+	if (base_tree_open(&volumes->bases, &err) < 0)
 		log_warn("%s", err.text);
 }
 
@@ -135,7 +58,7 @@ static int become_writer(struct volumes *volumes, struct base *base, struct erro
 		return -1;
 	if (!now)
 		return 0;
-	if (open_known(volumes, base, &later) < 0)
+	if (base_tree_open_below(&volumes->bases, base, &later) < 0)
 		log_warn("%s", later.text);
 	trash_wake(&volumes->trash);
 	return 0;
@@ -187,112 +110,6 @@ static int check_other_bases(
 				"the volume exists with another parameter path (%s)",
 				base->location.share);
 	return 0;
-}
-
-/* The record by which a base that encloses the one at LOCATION knows it. No volume is called that:
- * names hold no control characters. */
-static struct volume_hash entry_hash(const struct location *location)
-{
-	_cleanup_free_ char *name = NULL;
-	struct volume_hash hash;
-
-	if (asprintf(&name, "\nbase %s", location->share) < 0)
-		abort();
-	volume_id_hash(name, &hash);
-	return hash;
-}
-
-/* Keep the volumes of the base OUTER away from the base at LOCATION, which is PATH below it, and
- * let it be found there after a restart. */
-static int enter_base(struct volumes *volumes, struct base *outer, const char *path,
-	const struct location *location, struct error *err)
-{
-	struct volume_hash hash = entry_hash(location);
-	struct record record = {
-		.state = RECORD_BASE,
-		.mode = -1,
-		.uid = -1,
-		.gid = -1,
-		.name = (char *)location->share,
-		.place = (char *)path,
-		.path = (char *)path,
-	};
-
-	if (become_writer(volumes, outer, err) < 0 ||
-		inventory_reserve(&outer->inventory, path, &hash, err) < 0)
-		return -1;
-	if (catalog_has_record(outer->catalog, &hash))
-		return 0;
-	return catalog_write(outer->catalog, &hash, &record, err);
-}
-
-/* What LOCATION is called below the base OUTER; NULL where it does not lie there. */
-static const char *path_below(const struct base *outer, const struct location *location)
-{
-	size_t length = strlen(outer->location.share);
-
-	if (strcmp(outer->location.server, location->server) ||
-		strncmp(outer->location.share, location->share, length) ||
-		location->share[length] != '/')
-		return NULL;
-	return location->share + length + 1;
-}
-
-static int enter_enclosing_bases(
-	struct volumes *volumes, const struct location *location, struct error *err)
-{
-	struct location root;
-	struct base *base;
-
-	if (volumes->backend->ops->enclosing(volumes->backend, location, &root) &&
-		bases_get(&volumes->bases, &root, true, &base, err) < 0)
-		return -1;
-	for (base = NULL; (base = bases_next(&volumes->bases, base));) {
-		const char *path = path_below(base, location);
-
-		if (path && enter_base(volumes, base, path, location, err) < 0)
-			return error_prefix(err, "parameter path %s lies in the base %s",
-				location->share, base->location.share);
-	}
-	return 0;
-}
-
-/* Whether a base that encloses LOCATION has it in its catalog. */
-static bool is_entered(struct volumes *volumes, const struct location *location)
-{
-	struct volume_hash hash = entry_hash(location);
-
-	for (struct base *base = NULL; (base = bases_next(&volumes->bases, base));)
-		if (path_below(base, location) && catalog_has_record(base->catalog, &hash))
-			return true;
-	return false;
-}
-
-/* Nothing lies at LOCATION: take the entries back. */
-static void leave_enclosing_bases(struct volumes *volumes, const struct location *location)
-{
-	struct volume_hash hash = entry_hash(location);
-	struct error later;
-
-	for (struct base *base = NULL; (base = bases_next(&volumes->bases, base));)
-		if (path_below(base, location) && catalog_remove(base->catalog, &hash, &later) == 0)
-			inventory_forget(&base->inventory, &hash);
-}
-
-static int open_for_creation(struct volumes *volumes, const struct location *location,
-	struct base **ret_base, struct error *err)
-{
-	bool known = bases_has(&volumes->bases, location);
-	bool entered = known || is_entered(volumes, location);
-
-	if (!known && enter_enclosing_bases(volumes, location, err) < 0)
-		return -1;
-	if (bases_get(&volumes->bases, location, true, ret_base, err) < 0) {
-		if (!entered)
-			leave_enclosing_bases(volumes, location);
-		return -1;
-	}
-	return become_writer(volumes, *ret_base, err);
 }
 
 static int format_id(const struct location *location, const struct volume_hash *hash,
@@ -416,7 +233,8 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 	creation.place = place;
 	if (keylock_acquire(&volumes->busy, creation.hash.text, request->cancelled, &held, err) <
 			0 ||
-		open_for_creation(volumes, &volume.location, &creation.base, err) < 0 ||
+		base_tree_make(&volumes->bases, &volume.location, &creation.base, err) < 0 ||
+		become_writer(volumes, creation.base, err) < 0 ||
 		check_other_bases(volumes, &creation, err) < 0 ||
 		check_size(creation.base, creation.required, err) < 0)
 		return -1;
@@ -660,7 +478,7 @@ int volumes_list(struct volumes *volumes, const char *after, size_t max, struct 
 		return error_set(err, ERROR_ABORTED,
 			"\"%s\" is not where an earlier list ended: begin again", after);
 	/* A base that is away must not look like one without volumes. */
-	if (open_all(volumes, err) < 0)
+	if (base_tree_open(&volumes->bases, err) < 0)
 		return -1;
 	for (struct base *base = NULL; (base = bases_next(&volumes->bases, base));)
 		if (add_base(base, &first, &list, &count, err) < 0)
