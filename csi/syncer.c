@@ -47,13 +47,20 @@ void syncer_free(struct syncer *syncer)
 }
 
 /* Under the mutex, as all that follow. */
-static struct file *use_file(struct syncer *syncer, const struct stat *status)
+static struct file *find_file(struct syncer *syncer, const struct stat *status)
 {
 	struct file *file;
 
 	SLIST_FOREACH (file, &syncer->files, link)
 		if (file->inode == status->st_ino && file->device == status->st_dev)
-			break;
+			return file;
+	return NULL;
+}
+
+static struct file *use_file(struct syncer *syncer, const struct stat *status)
+{
+	struct file *file = find_file(syncer, status);
+
 	if (!file) {
 		file = calloc(1, sizeof(*file));
 		if (!file)
