@@ -483,7 +483,8 @@ int volumes_list(struct volumes *volumes, const char *after, size_t max, struct 
 	for (struct base *base = NULL; (base = bases_next(&volumes->bases, base));)
 		if (add_base(base, &first, &list, &count, err) < 0)
 			return -1;
-	qsort(list, count, sizeof(*list), compare_listed);
+	if (count)
+		qsort(list, count, sizeof(*list), compare_listed);
 	if (fill_page(volumes, list, count, after, max, &page, err) < 0)
 		return -1;
 	*ret = page;
