@@ -242,8 +242,11 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 		result = create_copy(volumes, request, &creation, &volume.record, err);
 	else
 		result = creation_run(&creation, &volume.record, err);
-	if (result < 0)
+	if (result < 0) {
+		/* What there is of a copy goes at once: the disk may be full of it. */
+		trash_wake(&volumes->trash);
 		return name_base(creation.base, err);
+	}
 	*ret = volume;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "fs_calls.h"
@@ -339,6 +340,32 @@ static void test_killed_beside_data(void **state)
 	}
 }
 
+/* A copy that does not fit leaves the disk as it was. */
+static void test_full_disk(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *source = make_source(fixture);
+	_cleanup_free_ char *block = calloc(1, MIB);
+	struct create copy = {.name = "pvc-2",
+		.required = MIB,
+		.parameters = {"pathPattern=second"},
+		.source = source};
+	struct statvfs before, after;
+	FILE *file = fopen(fixture_path(fixture, "root/first/large"), "w");
+
+	/* More than half of the 64 MiB that there are. */
+	memset(block, 1, MIB);
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(fwrite(block, MIB, 1, file), 1);
+	fclose(file);
+	assert_int_equal(statvfs(fixture->root, &before), 0);
+	fixture_create(fixture, &copy, ERROR_EXHAUSTED, "No space left");
+	trash_wait(&fixture->driver.volumes.trash);
+	assert_int_equal(statvfs(fixture->root, &after), 0);
+	assert_true(after.f_bavail + 64 > before.f_bavail);
+	assert_false(fixture_exists(fixture_path(fixture, "root/second")));
+}
+
 /* Where no size is asked for, the copy has the source's. */
 static void test_no_size(void **state)
 {
@@ -387,6 +414,7 @@ int main(void)
 		TEST(test_killed_and_given_up, fixture_scratch),
 		TEST(test_killed_beside_data, fixture_scratch),
 		TEST(test_copy, fixture_driver),
+		TEST(test_full_disk, fixture_driver),
 		TEST(test_no_size, fixture_driver),
 		TEST(test_refusals, fixture_driver),
 		TEST(test_in_use, fixture_driver),
