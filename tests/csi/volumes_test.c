@@ -283,6 +283,7 @@ static void test_delete_on_a_full_disk(void **state)
 	full.unlinkat = kernel->unlinkat;
 	full.renameat = kernel->renameat;
 	full.fsync = kernel->fsync;
+	trash_wait(&volumes.trash);
 	fs_calls = &full;
 	calls_left = 0;
 	assert_int_equal(create(&volumes, "pvc-2", &other, &err), -1);
@@ -320,8 +321,10 @@ static void test_failed_creation_leaves_nothing(void **state)
 	assert_int_equal(volumes_delete(&volumes, volume.id, NULL, &err), 0);
 	volume_done(&volume);
 	full.mkdirat = no_inodes;
+	trash_wait(&volumes.trash); /* whose thread uses them too */
 	fs_calls = &full;
 	assert_int_equal(create(&volumes, "pvc-1", &volume, &err), -1);
+	trash_wait(&volumes.trash);
 	fs_calls = before;
 	assert_int_equal(err.kind, ERROR_EXHAUSTED);
 	volume_id_hash("pvc-1", &hash);
