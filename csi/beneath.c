@@ -21,12 +21,6 @@
  * that many in a row is not a race any more. */
 #define MAKE_ATTEMPTS 64
 
-static void cleanup_closedir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 static bool is_component(const char *name, size_t length)
 {
 	bool dots = (length == 1 || length == 2) && !memcmp(name, "..", length);
@@ -357,18 +351,6 @@ int beneath_move(int from_dir, const char *from, int to_dir, const char *to, str
 			return error_set(err, ERROR_ABORTED,
 				"the directories above %s keep vanishing: try again", to);
 	}
-	return 0;
-}
-
-int beneath_make_mutable(int base, const char *path, struct error *err)
-{
-	_cleanup_close_ int dir = -1;
-	const char *name;
-
-	if (open_parent(base, path, &dir, &name) < 0)
-		return error_set_errno(err, errno, "open the directory of %s", path);
-	if (beneath_clear_flags(dir, name) < 0)
-		return error_set_errno(err, errno, "make %s mutable", path);
 	return 0;
 }
 

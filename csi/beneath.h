@@ -48,10 +48,6 @@ int beneath_rename(int base, const char *from, int to_dir, const char *to, struc
  * above it are made. ENOENT means that there is no FROM. */
 int beneath_move(int from_dir, const char *from, int to_dir, const char *to, struct error *err);
 
-/* Take the immutable and append-only flags, which a pod may have set, off the directory or file
- * PATH. EPERM where it has none, or is neither. beneath_rename() does so by itself. */
-int beneath_make_mutable(int base, const char *path, struct error *err);
-
 /* Remove the directory PATH if it is empty: ENOTEMPTY otherwise. One that is missing is success. */
 int beneath_remove_empty(int base, const char *path, struct error *err);
 

@@ -311,12 +311,6 @@ int catalog_unfinished(const struct catalog *catalog)
 	return still_there(catalog, "unfinished", catalog->unfinished_fd);
 }
 
-static void cleanup_closedir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /* Whether NAME is that of a record, or of an intent. */
 static bool is_record(const char *name, struct volume_hash *ret_hash)
 {

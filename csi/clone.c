@@ -148,15 +148,6 @@ int clone_make(struct clones *clones, struct base *base, const struct volume_has
 	return err->errnum == ENOENT ? check_moved(base, record, err) : -1;
 }
 
-static bool owns_path(
-	struct base *base, const struct volume_hash *hash, const struct record *record)
-{
-	struct volume_hash owner;
-
-	return inventory_owner(&base->inventory, record->path, &owner) &&
-	       !strcmp(owner.text, hash->text);
-}
-
 int clone_forget(struct base *base, const struct volume_hash *hash, const struct record *record,
 	struct error *err)
 {
@@ -167,7 +158,7 @@ int clone_forget(struct base *base, const struct volume_hash *hash, const struct
 		return -1;
 	/* One that still waits goes when its record has gone: that it is not there has to mean that
 	 * it was moved, and not that what lies at the path is somebody else's. */
-	return !waits && record->copied && owns_path(base, hash, record)
+	return !waits && record->copied && inventory_owns(&base->inventory, record->path, hash)
 		       ? discard(base, base->fd, record->path, err)
 		       : 0;
 }

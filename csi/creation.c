@@ -194,13 +194,11 @@ static int claim(const struct creation *creation, struct record *record, const c
 static int find_place(const struct creation *creation, struct record *record, struct error *err)
 {
 	_cleanup_free_ char *reserved = NULL;
-	struct volume_hash owner;
 
 	if (claim(creation, record, NULL, err) < 0)
 		return -1;
 	if (record->predecessor &&
-		inventory_owner(&creation->base->inventory, record->path, &owner) &&
-		!strcmp(owner.text, creation->hash.text))
+		inventory_owns(&creation->base->inventory, record->path, &creation->hash))
 		return 0;
 	if (choose_path(creation, record, err) < 0)
 		return -1;

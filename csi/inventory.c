@@ -52,16 +52,11 @@ static void add_hash(struct volume_hash **list, size_t *count, const struct volu
 	(*list)[(*count)++] = *hash;
 }
 
-static bool same_hash(const struct volume_hash *a, const struct volume_hash *b)
-{
-	return !strcmp(a->text, b->text);
-}
-
 /* Whether the volume is one whose deletion has begun. */
 static bool is_going(const struct inventory *inventory, const struct volume_hash *hash)
 {
 	for (size_t i = 0; i < inventory->unfinished_count; i++)
-		if (same_hash(&inventory->unfinished[i], hash))
+		if (volume_hash_equal(&inventory->unfinished[i], hash))
 			return true;
 	return catalog_in_trash(inventory->catalog, hash);
 }
@@ -81,7 +76,7 @@ static int reserve(struct inventory *inventory, const char *path, const struct v
 			"the path %s is above or below %s, which is another volume's: change the "
 			"pathPattern of one of their classes",
 			path, other->path);
-	if (same_hash(&other->hash, hash))
+	if (volume_hash_equal(&other->hash, hash))
 		return 0;
 	if (is_going(inventory, &other->hash))
 		return error_set(err, ERROR_ABORTED,
@@ -120,13 +115,20 @@ bool inventory_owner(struct inventory *inventory, const char *path, struct volum
 	return found;
 }
 
+bool inventory_owns(struct inventory *inventory, const char *path, const struct volume_hash *hash)
+{
+	struct volume_hash holder;
+
+	return inventory_owner(inventory, path, &holder) && volume_hash_equal(&holder, hash);
+}
+
 void inventory_release(
 	struct inventory *inventory, const char *path, const struct volume_hash *hash)
 {
 	struct volume_hash holder;
 
 	pthread_mutex_lock(&inventory->mutex);
-	if (owner(inventory, path, &holder) && same_hash(&holder, hash))
+	if (owner(inventory, path, &holder) && volume_hash_equal(&holder, hash))
 		place_index_remove(&inventory->places, path);
 	pthread_mutex_unlock(&inventory->mutex);
 }
@@ -269,7 +271,7 @@ static void remove_unfinished(struct inventory *inventory, const struct volume_h
 	size_t kept = 0;
 
 	for (size_t i = 0; i < inventory->unfinished_count; i++)
-		if (!same_hash(&inventory->unfinished[i], hash))
+		if (!volume_hash_equal(&inventory->unfinished[i], hash))
 			inventory->unfinished[kept++] = inventory->unfinished[i];
 	inventory->unfinished_count = kept;
 }
@@ -341,7 +343,7 @@ static const struct claim *find_claim(
 	const struct loading *loading, const struct volume_hash *predecessor, int64_t retired)
 {
 	for (size_t i = 0; i < loading->claim_count; i++)
-		if (same_hash(&loading->claims[i].predecessor, predecessor) &&
+		if (volume_hash_equal(&loading->claims[i].predecessor, predecessor) &&
 			loading->claims[i].retired == retired)
 			return &loading->claims[i];
 	return NULL;

@@ -39,6 +39,9 @@ int inventory_reserve(struct inventory *inventory, const char *path, const struc
 /* Who has PATH; false if nobody has. */
 bool inventory_owner(struct inventory *inventory, const char *path, struct volume_hash *ret_hash);
 
+/* Whether this volume has PATH. */
+bool inventory_owns(struct inventory *inventory, const char *path, const struct volume_hash *hash);
+
 /* Give PATH back, if it is this volume's. */
 void inventory_release(
 	struct inventory *inventory, const char *path, const struct volume_hash *hash);

@@ -8,24 +8,12 @@
 
 #include "beneath.h"
 
-static bool same_hash(const struct volume_hash *a, const struct volume_hash *b)
-{
-	return !strcmp(a->text, b->text);
-}
-
 static struct volume_hash predecessor_of(const struct record *record)
 {
 	struct volume_hash hash;
 
 	snprintf(hash.text, sizeof(hash.text), "%s", record->predecessor);
 	return hash;
-}
-
-static bool owns_path(struct base *base, const struct volume_hash *hash, const char *path)
-{
-	struct volume_hash owner;
-
-	return inventory_owner(&base->inventory, path, &owner) && same_hash(&owner, hash);
 }
 
 /* The volume is gone from its path. The directories above go first: once the path is given back,
@@ -77,7 +65,7 @@ static int move_to_archive(struct base *base, const struct volume_hash *hash,
 	int archive = catalog_archive(base->catalog);
 	bool there;
 
-	if (!owns_path(base, hash, record->path))
+	if (!inventory_owns(&base->inventory, record->path, hash))
 		return 0;
 	inventory_add_archive(inventory, record->archive, hash);
 	if (beneath_move(base->fd, record->path, archive, record->archive, err) < 0 &&
@@ -137,7 +125,8 @@ static int finish_retaining(struct base *base, const struct volume_hash *hash,
 	int result = 0;
 
 	pthread_mutex_lock(&base->takeover);
-	if (owns_path(base, hash, record->path) && !inventory_is_retired(&base->inventory, hash)) {
+	if (inventory_owns(&base->inventory, record->path, hash) &&
+		!inventory_is_retired(&base->inventory, hash)) {
 		result = catalog_sync(base->catalog, err);
 		if (result == 0)
 			inventory_add_retired(&base->inventory, hash, record);
@@ -377,7 +366,8 @@ static int return_data(struct base *base, const struct volume_hash *hash,
 	int archive_dir = catalog_archive(base->catalog);
 	bool there;
 
-	if (predecessor->state == RECORD_RETAINED || !owns_path(base, hash, record->path))
+	if (predecessor->state == RECORD_RETAINED ||
+		!inventory_owns(&base->inventory, record->path, hash))
 		return 0;
 	if (beneath_look(archive_dir, predecessor->archive, &there, err) < 0)
 		return -1;
@@ -395,7 +385,7 @@ static void give_up_claim(struct base *base, const struct volume_hash *hash,
 	const struct record *predecessor)
 {
 	bool retained = predecessor && predecessor->state == RECORD_RETAINED;
-	bool owned = owns_path(base, hash, record->path);
+	bool owned = inventory_owns(&base->inventory, record->path, hash);
 
 	inventory_forget(&base->inventory, hash);
 	if (retained && owned)

@@ -92,15 +92,6 @@ static int move_up(struct removal *removal, int dir, const char *name)
 	return errno == ENOENT ? 0 : -1;
 }
 
-static void cleanup_closedir(DIR **dir)
-{
-	int saved = errno;
-
-	if (*dir)
-		closedir(*dir);
-	errno = saved;
-}
-
 /* Call VISIT for every entry of DIR. */
 static int visit_entries(struct removal *removal, int dir_fd, visit_fn *visit)
 {

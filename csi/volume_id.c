@@ -11,6 +11,11 @@
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+bool volume_hash_equal(const struct volume_hash *a, const struct volume_hash *b)
+{
+	return !strcmp(a->text, b->text);
+}
+
 void volume_id_hash(const char *name, struct volume_hash *ret_hash)
 {
 	uint8_t digest[SHA256_DIGEST_LENGTH];

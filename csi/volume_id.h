@@ -6,6 +6,8 @@
 #ifndef ORDINAL_VOLUME_ID_H
 #define ORDINAL_VOLUME_ID_H
 
+#include <stdbool.h>
+
 #include "error.h"
 
 /* 132 bits of SHA-256 in the URL's base64: a name for files and ids that no two names share. */
@@ -23,6 +25,8 @@ struct volume_id {
 	char server[VOLUME_ID_MAX + 1]; /* empty for a host path */
 	char share[VOLUME_ID_MAX + 1];  /* the export, or the base directory on the node */
 };
+
+bool volume_hash_equal(const struct volume_hash *a, const struct volume_hash *b);
 
 /* The hash of a CSI volume name. */
 void volume_id_hash(const char *name, struct volume_hash *ret_hash);

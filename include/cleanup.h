@@ -7,6 +7,7 @@
 #define ORDINAL_CLEANUP_H
 
 #include <errno.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -41,6 +42,12 @@ static inline void cleanup_fclose(FILE **file)
 {
 	if (*file)
 		fclose(*file);
+}
+
+static inline void cleanup_closedir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
 }
 
 #define _cleanup_free_   _cleanup_(cleanup_free)

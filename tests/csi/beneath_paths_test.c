@@ -175,11 +175,6 @@ static int do_remove_empty(int root, const char *path, struct error *err)
 	return beneath_remove_empty(root, path, err);
 }
 
-static int do_make_mutable(int root, const char *path, struct error *err)
-{
-	return beneath_make_mutable(root, path, err);
-}
-
 static int do_prune(int root, const char *path, struct error *err)
 {
 	_cleanup_free_ char *below = NULL;
@@ -203,13 +198,6 @@ static const struct {
 	{"check", do_check, {[OWN] = -1, [LONG] = -1, [MALFORMED] = -1}},
 	{"open", do_open, {[MISSING] = ENOENT, [LINK] = -1, [LONG] = ENOENT, [MALFORMED] = EINVAL}},
 	{"make", do_make, {[LINK] = -1, [OWN] = -1, [LONG] = -1, [MALFORMED] = -1}},
-	{"make mutable", do_make_mutable,
-		{[FINE] = EPERM,
-			[MISSING] = ENOENT,
-			[LINK] = -1,
-			[OWN] = EPERM,
-			[LONG] = ENOENT,
-			[MALFORMED] = EINVAL}},
 	{"remove empty", do_remove_empty,
 		{[FINE] = ENOTEMPTY, [LINK] = -1, [OWN] = ENOTEMPTY, [MALFORMED] = EINVAL}},
 	{"rename", do_rename,

@@ -261,24 +261,6 @@ static void check_locked(int root)
 		fail_msg("%s", err.text);
 }
 
-static void check_make_mutable(int root)
-{
-	struct error err = {0};
-
-	assert_int_equal(mkdirat(root, "d", 0755), 0);
-	assert_int_equal(beneath_make_mutable(root, "d", &err), -1);
-	assert_int_equal(err.errnum, EPERM);
-	assert_int_equal(set_flags(root, "d", FS_IMMUTABLE_FL), 0);
-	assert_int_equal(symlinkat("d", root, "link"), 0);
-	assert_int_equal(beneath_make_mutable(root, "link", &err), -1);
-	assert_int_equal(unlinkat(root, "d", AT_REMOVEDIR), -1);
-	assert_int_equal(beneath_make_mutable(root, "d", &err), 0);
-	assert_int_equal(unlinkat(root, "d", AT_REMOVEDIR), 0);
-	assert_int_equal(unlinkat(root, "link", 0), 0);
-	assert_int_equal(beneath_make_mutable(root, "missing", &err), -1);
-	assert_int_equal(err.errnum, ENOENT);
-}
-
 static bool lock_again(void *context)
 {
 	int root = *(const int *)context;
@@ -348,7 +330,6 @@ static void check_flags(const char *kind, const char *path, bool *tried)
 	assert_int_equal(set_flags(root, "probe", 0), 0);
 	check_locked(root);
 	check_locked_again(root);
-	check_make_mutable(root);
 	check_without_capability(root);
 	*tried = true;
 }

@@ -26,12 +26,6 @@ struct state {
 	size_t records;
 };
 
-static void cleanup_closedir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 static void add(struct paths *paths, const char *path)
 {
 	assert_true(paths->count < PATHS_MAX);
