@@ -41,7 +41,8 @@ int beneath_make_dir(int base, const char *path, int *ret_fd, bool *ret_created,
 /* Make the name of PATH in the directory above it durable. */
 int beneath_sync_parent(int base, const char *path, struct error *err);
 
-/* Rename the directory FROM below BASE to the name TO in the directory TO_DIR, durably. */
+/* Rename the directory FROM below BASE to the name TO in the directory TO_DIR, durably. Flags that
+ * make it immutable or append-only, which a pod may have set, are taken off it. */
 int beneath_rename(int base, const char *from, int to_dir, const char *to, struct error *err);
 
 /* Rename the directory FROM below FROM_DIR to the path TO below TO_DIR, durably; the directories
