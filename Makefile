@@ -92,8 +92,7 @@ endef
 $(eval $(call test_rule,provisioner))
 $(eval $(call test_rule,csi))
 # The provisioner's client is tested against the driver's server.
-$(BUILD)/tests/provisioner/csi_client_test: $(addprefix $(BUILD)/csi/,rpc_server.o unix_socket.o \
-		wire_strings.o)
+$(BUILD)/tests/provisioner/csi_client_test: $(addprefix $(BUILD)/csi/,rpc_server.o unix_socket.o)
 $(BUILD)/tests/provisioner/csi_client_test.o: CPPFLAGS += -Icsi
 # Starts the program.
 $(BUILD)/tests/csi/restart_test: | $(BUILD)/ordinal-csi

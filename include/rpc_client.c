@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "wire_strings.h"
+
 struct rpc_client {
 	grpc_channel *channel;
 };
@@ -89,31 +91,58 @@ void rpc_client_free(struct rpc_client *client)
 	free(client);
 }
 
+static void wipe_and_free(void *bytes, size_t size)
+{
+	explicit_bzero(bytes, size);
+	free(bytes);
+}
+
+/* Requests carry secrets: the bytes are wiped when gRPC lets go of them. */
 static grpc_byte_buffer *pack(const ProtobufCMessage *message)
 {
-	grpc_slice slice = grpc_slice_malloc(protobuf_c_message_get_packed_size(message));
+	size_t size = protobuf_c_message_get_packed_size(message);
+	void *bytes = malloc(size + 1);
+	grpc_slice slice;
 	grpc_byte_buffer *buffer;
 
-	protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(slice));
+	if (!bytes)
+		abort();
+	slice = grpc_slice_new_with_len(bytes, size, wipe_and_free);
+
+	protobuf_c_message_pack(message, bytes);
 	buffer = grpc_raw_byte_buffer_create(&slice, 1);
 	grpc_slice_unref(slice);
 	return buffer;
 }
 
-static ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *type, grpc_byte_buffer *buffer)
+/* protobuf-c takes strings that are not, or that go on behind a NUL: two ids would pass for one. */
+static int unpack(const struct rpc_call *call, grpc_byte_buffer *buffer,
+	ProtobufCMessage **ret_response, struct error *err)
 {
+	const char *name = strrchr(call->method, '/') + 1;
 	grpc_byte_buffer_reader reader;
 	ProtobufCMessage *message;
+	struct error why = {0};
 	grpc_slice slice;
 
 	if (!buffer || !grpc_byte_buffer_reader_init(&reader, buffer))
-		return NULL;
+		return error_set(err, ERROR_ABORTED, "the answer to %s is missing", name);
 	slice = grpc_byte_buffer_reader_readall(&reader);
 	grpc_byte_buffer_reader_destroy(&reader);
 	message = protobuf_c_message_unpack(
-		type, NULL, GRPC_SLICE_LENGTH(slice), GRPC_SLICE_START_PTR(slice));
+		call->response, NULL, GRPC_SLICE_LENGTH(slice), GRPC_SLICE_START_PTR(slice));
+	if (!message)
+		error_set(&why, ERROR_ABORTED, "the answer to %s does not decode", name);
+	else if (wire_strings_check(call->response, GRPC_SLICE_START_PTR(slice),
+			 GRPC_SLICE_LENGTH(slice), &why) < 0) {
+		error_prefix(&why, "the answer to %s", name);
+		protobuf_c_message_free_unpacked(take_ptr(message), NULL);
+	}
 	grpc_slice_unref(slice);
-	return message;
+	if (!message)
+		return error_set(err, ERROR_ABORTED, "%s", why.text);
+	*ret_response = message;
+	return 0;
 }
 
 /* Send everything and receive everything in one batch, and wait for it: the deadline is the
@@ -161,22 +190,12 @@ static int status_error(
 	if (!length)
 		return error_set(
 			err, kind, "%s failed with %s and no message", name, error_kind_name(kind));
+	/* It goes into JSON, which has to be UTF-8. */
+	if (!wire_strings_is_utf8((const uint8_t *)text, length))
+		return error_set(err, kind,
+			"%s failed with %s and a message that is not valid UTF-8", name,
+			error_kind_name(kind));
 	return error_set(err, kind, "%.*s", (int)length, text);
-}
-
-static int decode(const struct rpc_call *call, struct rpc_answer *answer,
-	ProtobufCMessage **ret_response, struct error *err)
-{
-	ProtobufCMessage *response;
-
-	if (answer->status != GRPC_STATUS_OK)
-		return status_error(call, answer, err);
-	response = unpack(call->response, answer->message);
-	if (!response)
-		return error_set(
-			err, ERROR_ABORTED, "the answer to %s does not decode", call->method);
-	*ret_response = response;
-	return 0;
 }
 
 int rpc_client_call(struct rpc_client *client, const struct rpc_call *call,
@@ -197,7 +216,8 @@ int rpc_client_call(struct rpc_client *client, const struct rpc_call *call,
 			gpr_time_from_millis(call->timeout_ms, GPR_TIMESPAN)),
 		NULL);
 	exchange(handle, queue, request, call->wait_for_ready, &answer);
-	result = decode(call, &answer, ret_response, err);
+	result = answer.status == GRPC_STATUS_OK ? unpack(call, answer.message, ret_response, err)
+						 : status_error(call, &answer, err);
 
 	grpc_call_unref(handle);
 	grpc_slice_unref(answer.details);

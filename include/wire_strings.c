@@ -121,7 +121,7 @@ int wire_strings_check(const ProtobufCMessageDescriptor *type, const uint8_t *by
 		int result = 0;
 
 		if (!read_field(&rest, &number, &value))
-			return error_set(err, ERROR_INVALID, "the request is not a %s", type->name);
+			return error_set(err, ERROR_INVALID, "the message is not a %s", type->name);
 		field = protobuf_c_message_descriptor_get_field(type, number);
 		if (field && field->type == PROTOBUF_C_TYPE_STRING)
 			result = check_string(value, field->name, err);
