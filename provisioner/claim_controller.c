@@ -369,7 +369,8 @@ static int delete_unclaimed(const struct controller *controller,
 
 	if (provisioning_create(provisioning, controller, &volume, err) < 0)
 		return is_final(err->kind) ? 0 : -1;
-	result = controller->driver.delete_volume(controller->driver.self, volume.handle, err);
+	result =
+		controller->driver.delete_volume(controller->driver.self, volume.handle, NULL, err);
 	if (result == 0)
 		log_info("claim %s/%s went away: deleted its volume %s",
 			provisioning->claim->object.namespace, provisioning->claim->object.name,

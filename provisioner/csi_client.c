@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "csi_client.h"
 
+#include <ctype.h>
 #include <string.h>
 
-#include "csi.pb-c.h"
-#include "map_entry.h"
+#include "csi_messages.h"
 #include "names.h"
 #include "rpc_client.h"
 
-#define PROBE_TIMEOUT_MS 10000
-#define ACCESS_MODES_MAX 8
+#define IDENTIFY_TIMEOUT_MS 10000
+#define PROBE_TIMEOUT_MS    3000
+
+#define LIST_PAGE_ENTRIES 500
+#define LIST_PAGES_MAX    10000
+
+#define SECRET_LENGTH_MIN 4 /* below, it would blot out ordinary words */
 
 struct csi_client {
 	struct rpc_client *rpc;
@@ -50,7 +55,7 @@ static int identity_call(struct csi_client *client, const char *method,
 	const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response,
 	void *ret_response, struct error *err)
 {
-	struct rpc_call call = {method, request, response, PROBE_TIMEOUT_MS, false};
+	struct rpc_call call = {method, request, response, IDENTIFY_TIMEOUT_MS, false};
 
 	return rpc_client_call(client->rpc, &call, ret_response, err);
 }
@@ -88,6 +93,10 @@ static int get_plugin_capabilities(
 	for (size_t i = 0; i < response->n_capabilities; i++) {
 		const Csi__V1__PluginCapability *capability = response->capabilities[i];
 
+		if (capability->type_case == CSI__V1__PLUGIN_CAPABILITY__TYPE_VOLUME_EXPANSION)
+			info->offline_expand_only =
+				capability->volume_expansion->type ==
+				CSI__V1__PLUGIN_CAPABILITY__VOLUME_EXPANSION__TYPE__OFFLINE;
 		if (capability->type_case != CSI__V1__PLUGIN_CAPABILITY__TYPE_SERVICE)
 			continue;
 		if (capability->service->type ==
@@ -98,6 +107,38 @@ static int get_plugin_capabilities(
 			info->topology = true;
 	}
 	return 0;
+}
+
+static void note_controller_capability(struct csi_driver_info *info, int type)
+{
+	switch (type) {
+	case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__CREATE_DELETE_VOLUME:
+		info->create_delete = true;
+		break;
+	case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__PUBLISH_UNPUBLISH_VOLUME:
+		info->attaches = true;
+		break;
+	case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__LIST_VOLUMES:
+		info->list_volumes = true;
+		break;
+	case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__CREATE_DELETE_SNAPSHOT:
+		info->snapshots = true;
+		break;
+	case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__CLONE_VOLUME:
+		info->clone = true;
+		break;
+	case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__EXPAND_VOLUME:
+		info->expand = true;
+		break;
+	case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__SINGLE_NODE_MULTI_WRITER:
+		info->single_node_multi_writer = true;
+		break;
+	case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__MODIFY_VOLUME:
+		info->modify_volume = true;
+		break;
+	default:
+		break;
+	}
 }
 
 static int get_controller_capabilities(
@@ -114,193 +155,262 @@ static int get_controller_capabilities(
 	if (identity_call(client, "/csi.v1.Controller/ControllerGetCapabilities", &request.base,
 		    &csi__v1__controller_get_capabilities_response__descriptor, &response, err) < 0)
 		return -1;
-	for (size_t i = 0; i < response->n_capabilities; i++) {
-		const Csi__V1__ControllerServiceCapability *capability = response->capabilities[i];
-
-		if (capability->type_case != CSI__V1__CONTROLLER_SERVICE_CAPABILITY__TYPE_RPC)
-			continue;
-		switch ((int)capability->rpc->type) {
-		case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__CREATE_DELETE_VOLUME:
-			info->create_delete = true;
-			break;
-		case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__PUBLISH_UNPUBLISH_VOLUME:
-			info->attaches = true;
-			break;
-		case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__SINGLE_NODE_MULTI_WRITER:
-			info->single_node_multi_writer = true;
-			break;
-		default:
-			break;
-		}
-	}
+	for (size_t i = 0; i < response->n_capabilities; i++)
+		if (response->capabilities[i]->type_case ==
+			CSI__V1__CONTROLLER_SERVICE_CAPABILITY__TYPE_RPC)
+			note_controller_capability(info, (int)response->capabilities[i]->rpc->type);
 	return 0;
 }
 
-static int probe(struct csi_client *client, struct error *err)
+/* Many a driver does not serve its Node service beside its Controller. What nodes can do matters
+ * to us only where the Controller cannot expand: then only a clear answer will do. */
+static int get_node_capabilities(
+	struct csi_client *client, struct csi_driver_info *info, struct error *err)
+{
+	Csi__V1__NodeGetCapabilitiesRequest request = CSI__V1__NODE_GET_CAPABILITIES_REQUEST__INIT;
+	_cleanup_message_ Csi__V1__NodeGetCapabilitiesResponse *response = NULL;
+	struct error why = {0};
+
+	if (identity_call(client, "/csi.v1.Node/NodeGetCapabilities", &request.base,
+		    &csi__v1__node_get_capabilities_response__descriptor, &response, &why) < 0) {
+		if (info->expand || why.kind == ERROR_UNIMPLEMENTED)
+			return 0;
+		return error_set(err, why.kind, "%s", why.text);
+	}
+	for (size_t i = 0; i < response->n_capabilities; i++)
+		if (response->capabilities[i]->type_case ==
+				CSI__V1__NODE_SERVICE_CAPABILITY__TYPE_RPC &&
+			response->capabilities[i]->rpc->type ==
+				CSI__V1__NODE_SERVICE_CAPABILITY__RPC__TYPE__EXPAND_VOLUME)
+			info->node_expand = true;
+	return 0;
+}
+
+static int probe_within(struct csi_client *client, int timeout_ms, struct error *err)
 {
 	Csi__V1__ProbeRequest request = CSI__V1__PROBE_REQUEST__INIT;
-	_cleanup_message_ Csi__V1__ProbeResponse *response = NULL;
+	struct rpc_call call = {"/csi.v1.Identity/Probe", &request.base,
+		&csi__v1__probe_response__descriptor, timeout_ms, false};
+	_cleanup_message_ ProtobufCMessage *message = NULL;
+	Csi__V1__ProbeResponse *response;
 
-	if (identity_call(client, "/csi.v1.Identity/Probe", &request.base,
-		    &csi__v1__probe_response__descriptor, &response, err) < 0)
+	if (rpc_client_call(client->rpc, &call, &message, err) < 0)
 		return -1;
+	response = (Csi__V1__ProbeResponse *)message;
 	/* Not to say whether it is ready means that it is. */
 	if (response->ready && !response->ready->value)
 		return error_set(err, ERROR_UNAVAILABLE, "the driver is not ready yet");
 	return 0;
 }
 
+static int probe(void *self, struct error *err)
+{
+	return probe_within(self, PROBE_TIMEOUT_MS, err);
+}
+
+/* How much of VALUE stands at TEXT, where its control characters were replaced. */
+static size_t common_length(const char *text, const char *value, size_t length)
+{
+	size_t same = 0;
+
+	while (same < length && text[same] &&
+		(text[same] == value[same] || iscntrl((unsigned char)value[same])))
+		same++;
+	return same;
+}
+
+/* Blot out VALUE, also where the end of the text cut it short. */
+static void hide_secret(char *text, const char *value)
+{
+	size_t length = strlen(value);
+
+	while (length && isspace((unsigned char)value[length - 1]))
+		length--;
+	if (length < SECRET_LENGTH_MIN)
+		return;
+	for (; *text; text++) {
+		size_t same = common_length(text, value, length);
+
+		if (same == length || (same >= SECRET_LENGTH_MIN && !text[same]))
+			memset(text, '*', same);
+	}
+}
+
+/* Call a method of the Controller service. A driver's error may quote the SECRETS that it was
+ * given, and becomes an event that more people read than may read the secret. */
+static int controller_call(struct csi_client *client, struct rpc_call *call,
+	const struct string_map *secrets, void *ret_response, struct error *err)
+{
+	struct error why = {0};
+
+	call->timeout_ms = client->timeout_ms;
+	if (rpc_client_call(client->rpc, call, ret_response, &why) == 0)
+		return 0;
+	for (size_t i = 0; secrets && i < secrets->count; i++)
+		hide_secret(why.text, secrets->items[i].value);
+	if (err)
+		*err = why;
+	return -1;
+}
+
 static int create_volume(void *self, const struct csi_create_request *request,
-	struct csi_volume *ret_volume, struct error *err);
-static int delete_volume(void *self, const char *handle, struct error *err);
+	struct csi_volume *ret_volume, struct error *err)
+{
+	struct csi_client *client = self;
+	_cleanup_parts_ struct csi_parts parts = {NULL};
+	struct rpc_call call = {.method = "/csi.v1.Controller/CreateVolume",
+		.request = csi_messages_create(&parts, request, client->single_node_multi_writer),
+		.response = &csi__v1__create_volume_response__descriptor};
+	_cleanup_message_ Csi__V1__CreateVolumeResponse *response = NULL;
+
+	if (controller_call(client, &call, request->secrets, &response, err) < 0)
+		return -1;
+	/* It may have made one: not a final answer. */
+	if (!response->volume)
+		return error_set(err, ERROR_ABORTED, "the driver answered without a volume");
+	return csi_messages_read_volume(response->volume, ret_volume, err);
+}
+
+static int delete_volume(
+	void *self, const char *handle, const struct string_map *secrets, struct error *err)
+{
+	_cleanup_parts_ struct csi_parts parts = {NULL};
+	Csi__V1__DeleteVolumeRequest request = CSI__V1__DELETE_VOLUME_REQUEST__INIT;
+	struct rpc_call call = {.method = "/csi.v1.Controller/DeleteVolume",
+		.request = &request.base,
+		.response = &csi__v1__delete_volume_response__descriptor};
+	_cleanup_message_ ProtobufCMessage *response = NULL;
+
+	request.volume_id = (char *)handle;
+	request.secrets = csi_messages_entries(&parts, secrets,
+		&csi__v1__delete_volume_request__secrets_entry__descriptor, &request.n_secrets);
+	return controller_call(self, &call, secrets, &response, err);
+}
+
+static int expand_volume(void *self, const struct csi_expand_request *request, int64_t *ret_bytes,
+	bool *ret_node_expansion, struct error *err)
+{
+	struct csi_client *client = self;
+	_cleanup_parts_ struct csi_parts parts = {NULL};
+	struct rpc_call call = {.method = "/csi.v1.Controller/ControllerExpandVolume",
+		.request = csi_messages_expand(&parts, request, client->single_node_multi_writer),
+		.response = &csi__v1__controller_expand_volume_response__descriptor};
+	_cleanup_message_ Csi__V1__ControllerExpandVolumeResponse *response = NULL;
+	int64_t bytes;
+
+	if (controller_call(client, &call, request->secrets, &response, err) < 0)
+		return -1;
+	/* Not to say how large it is now means that it is as large as asked for. */
+	bytes = response->capacity_bytes ? response->capacity_bytes : request->required_bytes;
+	if (bytes < request->required_bytes)
+		return error_set(err, ERROR_OUT_OF_RANGE,
+			"the driver made the volume %lld bytes large, less than the %lld asked for",
+			(long long)bytes, (long long)request->required_bytes);
+	*ret_bytes = bytes;
+	*ret_node_expansion = response->node_expansion_required;
+	return 0;
+}
+
+static int tell_volume(const Csi__V1__Volume *message,
+	int (*each)(void *context, const struct csi_volume *volume, struct error *err),
+	void *context, struct error *err)
+{
+	struct csi_volume volume;
+	int result;
+
+	if (!message)
+		return error_set(err, ERROR_ABORTED, "the driver listed an entry without a volume");
+	if (csi_messages_read_volume(message, &volume, err) < 0)
+		return -1;
+	result = each(context, &volume, err);
+	csi_volume_done(&volume);
+	return result;
+}
+
+/* One page; its next token, or "" after the last, replaces *TOKEN. */
+static int list_page(struct csi_client *client, char **token,
+	int (*each)(void *context, const struct csi_volume *volume, struct error *err),
+	void *context, struct error *err)
+{
+	Csi__V1__ListVolumesRequest request = CSI__V1__LIST_VOLUMES_REQUEST__INIT;
+	struct rpc_call call = {.method = "/csi.v1.Controller/ListVolumes",
+		.request = &request.base,
+		.response = &csi__v1__list_volumes_response__descriptor};
+	_cleanup_message_ Csi__V1__ListVolumesResponse *response = NULL;
+
+	request.max_entries = LIST_PAGE_ENTRIES;
+	request.starting_token = *token;
+	if (controller_call(client, &call, NULL, &response, err) < 0)
+		return -1;
+	for (size_t i = 0; i < response->n_entries; i++)
+		if (tell_volume(response->entries[i]->volume, each, context, err) < 0)
+			return -1;
+	if (**token && !strcmp(*token, response->next_token))
+		return error_set(err, ERROR_ABORTED, "the driver's list of volumes repeats itself");
+	free(*token);
+	*token = strdup(response->next_token);
+	if (!*token)
+		abort();
+	return 0;
+}
+
+static int list_volumes(void *self,
+	int (*each)(void *context, const struct csi_volume *volume, struct error *err),
+	void *context, struct error *err)
+{
+	_cleanup_free_ char *token = strdup("");
+
+	if (!token)
+		abort();
+	for (int i = 0; i < LIST_PAGES_MAX; i++) {
+		if (list_page(self, &token, each, context, err) < 0)
+			return -1;
+		if (!*token)
+			return 0;
+	}
+	return error_set(err, ERROR_ABORTED, "the driver's list of volumes does not end");
+}
+
+static int modify_volume(void *self, const char *handle, const struct string_map *parameters,
+	const struct string_map *secrets, struct error *err)
+{
+	_cleanup_parts_ struct csi_parts parts = {NULL};
+	Csi__V1__ControllerModifyVolumeRequest request =
+		CSI__V1__CONTROLLER_MODIFY_VOLUME_REQUEST__INIT;
+	struct rpc_call call = {.method = "/csi.v1.Controller/ControllerModifyVolume",
+		.request = &request.base,
+		.response = &csi__v1__controller_modify_volume_response__descriptor};
+	_cleanup_message_ ProtobufCMessage *response = NULL;
+
+	request.volume_id = (char *)handle;
+	request.mutable_parameters = csi_messages_entries(&parts, parameters,
+		&csi__v1__controller_modify_volume_request__mutable_parameters_entry__descriptor,
+		&request.n_mutable_parameters);
+	request.secrets = csi_messages_entries(&parts, secrets,
+		&csi__v1__controller_modify_volume_request__secrets_entry__descriptor,
+		&request.n_secrets);
+	return controller_call(self, &call, secrets, &response, err);
+}
 
 int csi_client_identify(struct csi_client *client, struct csi_driver *ret_driver, struct error *err)
 {
-	struct csi_driver driver = {create_volume, delete_volume, client, {.name = ""}};
+	struct csi_driver driver = {.create_volume = create_volume,
+		.delete_volume = delete_volume,
+		.expand_volume = expand_volume,
+		.list_volumes = list_volumes,
+		.modify_volume = modify_volume,
+		.probe = probe,
+		.self = client};
 
-	if (probe(client, err) < 0 || get_plugin_info(client, &driver.info, err) < 0 ||
+	if (probe_within(client, IDENTIFY_TIMEOUT_MS, err) < 0 ||
+		get_plugin_info(client, &driver.info, err) < 0 ||
 		get_plugin_capabilities(client, &driver.info, err) < 0 ||
-		get_controller_capabilities(client, &driver.info, err) < 0)
+		get_controller_capabilities(client, &driver.info, err) < 0 ||
+		get_node_capabilities(client, &driver.info, err) < 0)
 		return -1;
 	client->single_node_multi_writer = driver.info.single_node_multi_writer;
 	*ret_driver = driver;
 	return 0;
-}
-
-/* The access modes of a claim as CSI has them. ReadWriteOnce is one node's with any number of
- * writers there, which drivers that know the newer modes are told. */
-static int access_mode(const char *name, bool newer)
-{
-	static const struct {
-		const char *name;
-		int plain, newer;
-	} modes[] = {
-		{"ReadWriteOnce", CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_WRITER,
-			CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_MULTI_WRITER},
-		{"ReadWriteOncePod",
-			CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_WRITER,
-			CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_SINGLE_WRITER},
-		{"ReadOnlyMany",
-			CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_READER_ONLY,
-			CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_READER_ONLY},
-		{"ReadWriteMany",
-			CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_MULTI_WRITER,
-			CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_MULTI_WRITER},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
-		if (!strcmp(modes[i].name, name))
-			return newer ? modes[i].newer : modes[i].plain;
-	return CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__UNKNOWN;
-}
-
-/* A capability for each access mode, and the array of pointers that the request wants. */
-struct capabilities {
-	Csi__V1__VolumeCapability__MountVolume mount;
-	Csi__V1__VolumeCapability__BlockVolume block;
-	Csi__V1__VolumeCapability *pointers[ACCESS_MODES_MAX];
-	Csi__V1__VolumeCapability messages[ACCESS_MODES_MAX];
-	Csi__V1__VolumeCapability__AccessMode modes[ACCESS_MODES_MAX];
-	size_t count;
-};
-
-static void add_capability(struct capabilities *made, int mode, bool is_block)
-{
-	Csi__V1__VolumeCapability *message = &made->messages[made->count];
-
-	csi__v1__volume_capability__init(message);
-	message->access_mode = &made->modes[made->count];
-	csi__v1__volume_capability__access_mode__init(message->access_mode);
-	message->access_mode->mode = (Csi__V1__VolumeCapability__AccessMode__Mode)mode;
-	if (is_block) {
-		message->access_type_case = CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_BLOCK;
-		message->block = &made->block;
-	} else {
-		message->access_type_case = CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_MOUNT;
-		message->mount = &made->mount;
-	}
-	made->pointers[made->count++] = message;
-}
-
-static void init_capabilities(
-	struct capabilities *made, const struct csi_create_request *request, bool newer)
-{
-	made->count = 0;
-	csi__v1__volume_capability__mount_volume__init(&made->mount);
-	csi__v1__volume_capability__block_volume__init(&made->block);
-	made->mount.fs_type = (char *)request->fs_type;
-	made->mount.n_mount_flags = request->mount_options->count;
-	made->mount.mount_flags = request->mount_options->items;
-	for (size_t i = 0; i < request->access_modes->count && i < ACCESS_MODES_MAX; i++)
-		add_capability(
-			made, access_mode(request->access_modes->items[i], newer), request->block);
-}
-
-/* MAP as the array of pointers to entries of TYPE that protobuf-c wants. One allocation, which
- * borrows the strings of MAP. */
-static void *make_entries(const struct string_map *map, const ProtobufCMessageDescriptor *type)
-{
-	struct map_entry **pointers =
-		calloc(map->count + 1, sizeof(*pointers) + sizeof(struct map_entry));
-	struct map_entry *entries;
-
-	if (!pointers)
-		abort();
-	entries = (struct map_entry *)(pointers + map->count + 1);
-	for (size_t i = 0; i < map->count; i++) {
-		protobuf_c_message_init(type, &entries[i].base);
-		entries[i].key = map->items[i].key;
-		entries[i].value = map->items[i].value;
-		pointers[i] = &entries[i];
-	}
-	return pointers;
-}
-
-static void copy_entries(struct string_map *map, void *entries, size_t count)
-{
-	struct map_entry *const *pointers = entries;
-
-	for (size_t i = 0; i < count; i++)
-		string_map_add(map, pointers[i]->key, pointers[i]->value);
-}
-
-/* "The volume must be reachable there": one topology, required and preferred at once. */
-struct requirement {
-	Csi__V1__TopologyRequirement message;
-	Csi__V1__Topology topology;
-	Csi__V1__Topology *pointer;
-};
-
-static void *init_requirement(struct requirement *requirement, const struct string_map *segments)
-{
-	void *entries = make_entries(segments, &csi__v1__topology__segments_entry__descriptor);
-
-	csi__v1__topology_requirement__init(&requirement->message);
-	csi__v1__topology__init(&requirement->topology);
-	requirement->topology.n_segments = segments->count;
-	requirement->topology.segments = entries;
-	requirement->pointer = &requirement->topology;
-	requirement->message.n_requisite = 1;
-	requirement->message.requisite = &requirement->pointer;
-	requirement->message.n_preferred = 1;
-	requirement->message.preferred = &requirement->pointer;
-	return entries;
-}
-
-static void copy_volume(const Csi__V1__Volume *volume, struct csi_volume *ret_volume)
-{
-	*ret_volume = (struct csi_volume){
-		.handle = strdup(volume->volume_id), .capacity_bytes = volume->capacity_bytes};
-	ret_volume->topologies.items =
-		calloc(volume->n_accessible_topology + 1, sizeof(*ret_volume->topologies.items));
-	if (!ret_volume->handle || !ret_volume->topologies.items)
-		abort();
-	copy_entries(&ret_volume->context, volume->volume_context, volume->n_volume_context);
-	for (size_t i = 0; i < volume->n_accessible_topology; i++)
-		copy_entries(&ret_volume->topologies.items[i],
-			volume->accessible_topology[i]->segments,
-			volume->accessible_topology[i]->n_segments);
-	ret_volume->topologies.count = volume->n_accessible_topology;
 }
 
 void csi_volume_done(struct csi_volume *volume)
@@ -310,62 +420,4 @@ void csi_volume_done(struct csi_volume *volume)
 	for (size_t i = 0; i < volume->topologies.count; i++)
 		string_map_done(&volume->topologies.items[i]);
 	free(volume->topologies.items);
-}
-
-static int call_create_volume(struct csi_client *client,
-	const Csi__V1__CreateVolumeRequest *request, struct csi_volume *ret_volume,
-	struct error *err)
-{
-	struct rpc_call call = {"/csi.v1.Controller/CreateVolume", &request->base,
-		&csi__v1__create_volume_response__descriptor, client->timeout_ms, false};
-	_cleanup_message_ ProtobufCMessage *message = NULL;
-	Csi__V1__CreateVolumeResponse *response;
-
-	if (rpc_client_call(client->rpc, &call, &message, err) < 0)
-		return -1;
-	response = (Csi__V1__CreateVolumeResponse *)message;
-	/* It may have made one: not a final answer. */
-	if (!response->volume || !*response->volume->volume_id)
-		return error_set(err, ERROR_ABORTED, "the driver answered without a volume id");
-	copy_volume(response->volume, ret_volume);
-	return 0;
-}
-
-static int create_volume(void *self, const struct csi_create_request *request,
-	struct csi_volume *ret_volume, struct error *err)
-{
-	struct csi_client *client = self;
-	Csi__V1__CreateVolumeRequest message = CSI__V1__CREATE_VOLUME_REQUEST__INIT;
-	Csi__V1__CapacityRange range = CSI__V1__CAPACITY_RANGE__INIT;
-	struct capabilities capabilities;
-	_cleanup_free_ void *parameters = make_entries(
-		request->parameters, &csi__v1__create_volume_request__parameters_entry__descriptor);
-	_cleanup_free_ void *segments = NULL;
-	struct requirement requirement;
-
-	init_capabilities(&capabilities, request, client->single_node_multi_writer);
-	message.name = (char *)request->name;
-	message.capacity_range = &range;
-	range.required_bytes = request->required_bytes;
-	message.n_volume_capabilities = capabilities.count;
-	message.volume_capabilities = capabilities.pointers;
-	message.n_parameters = request->parameters->count;
-	message.parameters = parameters;
-	if (request->topology) {
-		segments = init_requirement(&requirement, request->topology);
-		message.accessibility_requirements = &requirement.message;
-	}
-	return call_create_volume(client, &message, ret_volume, err);
-}
-
-static int delete_volume(void *self, const char *handle, struct error *err)
-{
-	struct csi_client *client = self;
-	Csi__V1__DeleteVolumeRequest request = CSI__V1__DELETE_VOLUME_REQUEST__INIT;
-	struct rpc_call call = {"/csi.v1.Controller/DeleteVolume", &request.base,
-		&csi__v1__delete_volume_response__descriptor, client->timeout_ms, false};
-	_cleanup_message_ ProtobufCMessage *response = NULL;
-
-	request.volume_id = (char *)handle;
-	return rpc_client_call(client->rpc, &call, &response, err);
 }

@@ -22,9 +22,16 @@ struct csi_driver_info {
 	bool topology;                 /* VOLUME_ACCESSIBILITY_CONSTRAINTS */
 	bool attaches;                 /* PUBLISH_UNPUBLISH_VOLUME */
 	bool single_node_multi_writer; /* it knows the newer single-node access modes */
+	bool expand;                   /* EXPAND_VOLUME of the Controller service */
+	bool node_expand;              /* EXPAND_VOLUME of the Node service, if it is served here */
+	bool offline_expand_only;      /* a volume in use cannot grow */
+	bool clone;                    /* CLONE_VOLUME */
+	bool snapshots;                /* CREATE_DELETE_SNAPSHOT */
+	bool list_volumes;             /* LIST_VOLUMES */
+	bool modify_volume;            /* MODIFY_VOLUME */
 };
 
-/* A topology: segments such as topology.example.com/zone=a. */
+/* Topologies: each is segments such as topology.example.com/zone=a. */
 struct csi_topologies {
 	struct string_map *items;
 	size_t count;
@@ -38,7 +45,10 @@ struct csi_create_request {
 	const struct strings *mount_options;
 	const char *fs_type; /* or "" */
 	bool block;
-	const struct string_map *topology; /* where it must be reachable; NULL: anywhere */
+	/* Where it must be reachable, and in what order to try; both NULL: anywhere. */
+	const struct csi_topologies *requisite, *preferred;
+	const struct string_map *secrets;            /* NULL: none */
+	const char *source_volume, *source_snapshot; /* handle of what it starts with; or NULL */
 };
 
 struct csi_volume {
@@ -46,19 +56,51 @@ struct csi_volume {
 	int64_t capacity_bytes; /* 0: the driver does not say */
 	struct string_map context;
 	struct csi_topologies topologies;
+	bool has_source; /* the driver says what it started with */
 };
 
 void csi_volume_done(struct csi_volume *volume);
 
+struct csi_expand_request {
+	const char *handle;
+	int64_t required_bytes;
+	const struct strings *access_modes; /* of the volume: the widest is named */
+	const struct strings *mount_options;
+	const char *fs_type; /* or "" */
+	bool block;
+	const struct string_map *secrets; /* NULL: none */
+};
+
 struct csi_client;
 
 /* How the volume controllers reach the driver: a table, so that tests can answer in its place. Any
- * thread may call. Errors have the kind of the driver's gRPC status. */
+ * thread may call. Errors have the kind of the driver's gRPC status; ERROR_ABORTED, which is not
+ * final, for an answer that breaks the specification. No error's text holds a secret. */
 struct csi_driver {
 	/* On success csi_volume_done() is due for *RET_VOLUME. */
 	int (*create_volume)(void *self, const struct csi_create_request *request,
 		struct csi_volume *ret_volume, struct error *err);
-	int (*delete_volume)(void *self, const char *handle, struct error *err);
+
+	/* SECRETS may be NULL. A volume that does not exist is deleted. */
+	int (*delete_volume)(void *self, const char *handle, const struct string_map *secrets,
+		struct error *err);
+
+	/* *RET_BYTES is at least what was asked for. ERROR_OUT_OF_RANGE where the driver says that
+	 * the volume is smaller. */
+	int (*expand_volume)(void *self, const struct csi_expand_request *request,
+		int64_t *ret_bytes, bool *ret_node_expansion, struct error *err);
+
+	/* Calls EACH for every volume of all pages, until it fails. VOLUME is borrowed for that
+	 * call. A list that does not end is ERROR_ABORTED. */
+	int (*list_volumes)(void *self,
+		int (*each)(void *context, const struct csi_volume *volume, struct error *err),
+		void *context, struct error *err);
+
+	int (*modify_volume)(void *self, const char *handle, const struct string_map *parameters,
+		const struct string_map *secrets, struct error *err);
+
+	/* Whether the driver answers and is ready, within seconds. */
+	int (*probe)(void *self, struct error *err);
 	void *self;
 	struct csi_driver_info info;
 };

@@ -120,6 +120,14 @@ void string_map_done(struct string_map *map)
 	free(map->items);
 }
 
+void string_map_wipe(struct string_map *map)
+{
+	for (size_t i = 0; i < map->count; i++)
+		explicit_bzero(map->items[i].value, strlen(map->items[i].value));
+	string_map_done(map);
+	*map = (struct string_map){.count = 0};
+}
+
 const char *string_map_get(const struct string_map *map, const char *key)
 {
 	for (size_t i = 0; i < map->count; i++)

@@ -139,6 +139,9 @@ static inline void object_unrefp(void *pointer)
 void string_map_add(struct string_map *map, const char *key, const char *value);
 void string_map_done(struct string_map *map);
 
+/* The same for a map of secrets: what it held is overwritten first. MAP is empty afterwards. */
+void string_map_wipe(struct string_map *map);
+
 /* Whether A and B hold the same pairs, in whatever order. */
 bool string_map_equal(const struct string_map *a, const struct string_map *b);
 

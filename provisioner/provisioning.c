@@ -162,6 +162,7 @@ void provisioning_done(struct provisioning *provisioning)
 int provisioning_create(const struct provisioning *provisioning,
 	const struct controller *controller, struct csi_volume *ret_volume, struct error *err)
 {
+	const struct csi_topologies place = {(struct string_map *)&provisioning->topology, 1};
 	const struct csi_create_request request = {
 		.name = provisioning->volume_name,
 		.required_bytes = provisioning->required_bytes,
@@ -170,7 +171,8 @@ int provisioning_create(const struct provisioning *provisioning,
 		.mount_options = &provisioning->class->mount_options,
 		.fs_type = provisioning->fs_type,
 		.block = provisioning->claim->block,
-		.topology = provisioning->has_topology ? &provisioning->topology : NULL,
+		.requisite = provisioning->has_topology ? &place : NULL,
+		.preferred = provisioning->has_topology ? &place : NULL,
 	};
 	struct csi_volume volume;
 	enum error_kind kind;
@@ -185,7 +187,8 @@ int provisioning_create(const struct provisioning *provisioning,
 	}
 	/* A driver that gives less than it was asked for: nobody may come to rely on that volume.
 	 * Only when it is deleted there is none. */
-	kind = controller->driver.delete_volume(controller->driver.self, volume.handle, NULL) < 0
+	kind = controller->driver.delete_volume(
+		       controller->driver.self, volume.handle, NULL, NULL) < 0
 		       ? ERROR_ABORTED
 		       : ERROR_OUT_OF_RANGE;
 	csi_volume_done(&volume);

@@ -177,7 +177,8 @@ static int delete_data(
 {
 	if (check_source(controller, volume, err) == 0 &&
 		check_detached(controller, volume, err) == 0 &&
-		controller->driver.delete_volume(controller->driver.self, volume->handle, err) == 0)
+		controller->driver.delete_volume(
+			controller->driver.self, volume->handle, NULL, err) == 0)
 		return 0;
 	event_record(controller->events, &volume->object, EVENT_WARNING, "VolumeFailedDelete", "%s",
 		err->text);

@@ -30,6 +30,12 @@ static void print_strings(FILE *out, const char *title, const struct strings *li
 	fputc(']', out);
 }
 
+static void print_topologies(FILE *out, const char *title, const struct csi_topologies *topologies)
+{
+	for (size_t i = 0; topologies && i < topologies->count; i++)
+		print_map(out, title, &topologies->items[i]);
+}
+
 static void note_create(struct world *world, const struct csi_create_request *request)
 {
 	char *text = NULL;
@@ -46,8 +52,55 @@ static void note_create(struct world *world, const struct csi_create_request *re
 		fprintf(out, " fs=%s", request->fs_type);
 	if (request->block)
 		fputs(" block", out);
-	if (request->topology)
-		print_map(out, "topology", request->topology);
+	print_topologies(out, "topology", request->requisite);
+	if (request->preferred != request->requisite)
+		print_topologies(out, "preferred", request->preferred);
+	if (request->source_volume)
+		fprintf(out, " volume=%s", request->source_volume);
+	if (request->source_snapshot)
+		fprintf(out, " snapshot=%s", request->source_snapshot);
+	if (request->secrets)
+		print_map(out, "secrets", request->secrets);
+	fclose(out);
+	note_call(world, text);
+}
+
+static void note_expand(struct world *world, const struct csi_expand_request *request)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	fprintf(out, "expand %s %lld", request->handle, (long long)request->required_bytes);
+	print_strings(out, "modes", request->access_modes);
+	print_strings(out, "options", request->mount_options);
+	if (*request->fs_type)
+		fprintf(out, " fs=%s", request->fs_type);
+	if (request->block)
+		fputs(" block", out);
+	if (request->secrets)
+		print_map(out, "secrets", request->secrets);
+	fclose(out);
+	note_call(world, text);
+}
+
+/* A call that names a volume, and what goes with it where it is given. */
+static void note_volume(struct world *world, const char *verb, const char *handle,
+	const struct string_map *parameters, const struct string_map *secrets)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	fprintf(out, "%s %s", verb, handle);
+	if (parameters)
+		print_map(out, "parameters", parameters);
+	if (secrets)
+		print_map(out, "secrets", secrets);
 	fclose(out);
 	note_call(world, text);
 }
@@ -62,8 +115,9 @@ static const struct driver_step *next_step(struct world *world)
 
 static void fill_volume(const struct driver_step *step, struct csi_volume *volume)
 {
-	*volume =
-		(struct csi_volume){.handle = strdup(step->text), .capacity_bytes = step->capacity};
+	*volume = (struct csi_volume){.handle = strdup(step->text),
+		.capacity_bytes = step->capacity & ~WORLD_HAS_SOURCE,
+		.has_source = (step->capacity & WORLD_HAS_SOURCE) != 0};
 	if (step->context[0])
 		string_map_add(&volume->context, step->context[0], step->context[1]);
 	if (!step->topology[0])
@@ -85,14 +139,63 @@ static int create_volume(void *self, const struct csi_create_request *request,
 	return 0;
 }
 
-static int delete_volume(void *self, const char *handle, struct error *err)
+static int delete_volume(
+	void *self, const char *handle, const struct string_map *secrets, struct error *err)
 {
 	const struct driver_step *step = next_step(self);
-	char *call;
 
-	if (asprintf(&call, "delete %s", handle) < 0)
-		abort();
-	note_call(self, call);
+	note_volume(self, "delete", handle, NULL, secrets);
+	return step->kind ? error_set(err, step->kind, "%s", step->text) : 0;
+}
+
+static int expand_volume(void *self, const struct csi_expand_request *request, int64_t *ret_bytes,
+	bool *ret_node_expansion, struct error *err)
+{
+	const struct driver_step *step = next_step(self);
+
+	note_expand(self, request);
+	if (step->kind)
+		return error_set(err, step->kind, "%s", step->text);
+	*ret_bytes = step->capacity & ~WORLD_NODE_EXPANSION;
+	*ret_node_expansion = (step->capacity & WORLD_NODE_EXPANSION) != 0;
+	return 0;
+}
+
+static int list_volumes(void *self,
+	int (*each)(void *context, const struct csi_volume *volume, struct error *err),
+	void *context, struct error *err)
+{
+	const struct driver_step *step = next_step(self);
+	_cleanup_free_ char *handles = strdup(step->text ? step->text : "");
+	int result = 0;
+
+	note_call(self, strdup("list"));
+	if (step->kind)
+		return error_set(err, step->kind, "%s", step->text);
+	for (char *at = handles, *handle; result == 0 && (handle = strsep(&at, " "));) {
+		const struct csi_volume volume = {
+			.handle = handle, .capacity_bytes = step->capacity};
+
+		if (*handle)
+			result = each(context, &volume, err);
+	}
+	return result;
+}
+
+static int modify_volume(void *self, const char *handle, const struct string_map *parameters,
+	const struct string_map *secrets, struct error *err)
+{
+	const struct driver_step *step = next_step(self);
+
+	note_volume(self, "modify", handle, parameters, secrets);
+	return step->kind ? error_set(err, step->kind, "%s", step->text) : 0;
+}
+
+static int probe(void *self, struct error *err)
+{
+	const struct driver_step *step = next_step(self);
+
+	note_call(self, strdup("probe"));
 	return step->kind ? error_set(err, step->kind, "%s", step->text) : 0;
 }
 
@@ -108,7 +211,14 @@ void world_init(struct world *world, const struct driver_step *driver, size_t dr
 	events = fake_api_table(&world->events);
 	*controller = (struct controller){
 		.api = fake_api_table(&world->api),
-		.driver = {create_volume, delete_volume, world, {.name = "d.example.com"}},
+		.driver = {.create_volume = create_volume,
+			.delete_volume = delete_volume,
+			.expand_volume = expand_volume,
+			.list_volumes = list_volumes,
+			.modify_volume = modify_volume,
+			.probe = probe,
+			.self = world,
+			.info = {.name = "d.example.com"}},
 		.events = event_recorder_new(&events, "tester"),
 		.claims = store_new(NULL, NULL),
 		.volumes = store_new(NULL, NULL),

@@ -12,11 +12,15 @@
 /* One answer of the driver. */
 struct driver_step {
 	enum error_kind kind; /* the failure, or ERROR_NONE */
-	const char *text;     /* of the failure, or the volume's handle */
+	const char *text;     /* of the failure, or the volume's handle; of a list: all handles */
 	int64_t capacity;
 	const char *context[2];  /* a pair, or NULLs */
 	const char *topology[2]; /* of one accessible topology, or NULLs */
 };
+
+/* As capacity, of what a driver expands or makes: the flags that go with it. */
+#define WORLD_NODE_EXPANSION (1LL << 62) /* the node has to act, too */
+#define WORLD_HAS_SOURCE     (1LL << 61) /* the volume was made from the source asked for */
 
 #define WORLD_CALLS_MAX 16
 
@@ -25,7 +29,7 @@ struct world {
 	struct fake_api api, events;
 	const struct driver_step *steps;
 	size_t step_count, step;
-	char *calls[WORLD_CALLS_MAX]; /* "create NAME BYTES ...", "delete HANDLE" */
+	char *calls[WORLD_CALLS_MAX]; /* "create NAME BYTES ...", "delete HANDLE", ... */
 	size_t call_count;
 };
 
