@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lease_guard.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* A call that is added to the table must get its guard here. */
+_Static_assert(offsetof(struct csi_driver, self) == 2 * sizeof(void (*)(void)),
+	"a call of the driver has no guard");
+
+static int check(const struct lease_guard *guard, struct error *err)
+{
+	if (lease_is_held(guard->lease))
+		return 0;
+	return error_set(err, ERROR_ABORTED, "the lease was lost");
+}
+
+static int call(void *self, const struct rest_request *request, struct json_object **ret_body,
+	struct error *err)
+{
+	struct lease_guard *guard = self;
+
+	if (strcmp(request->method, "GET") && check(guard, err) < 0)
+		return error_prefix(err, "%s %s", request->method, request->path);
+	return guard->api.call(guard->api.self, request, ret_body, err);
+}
+
+static int create_volume(void *self, const struct csi_create_request *request,
+	struct csi_volume *ret_volume, struct error *err)
+{
+	struct lease_guard *guard = self;
+
+	if (check(guard, err) < 0)
+		return -1;
+	return guard->driver.create_volume(guard->driver.self, request, ret_volume, err);
+}
+
+static int delete_volume(void *self, const char *handle, struct error *err)
+{
+	struct lease_guard *guard = self;
+
+	if (check(guard, err) < 0)
+		return -1;
+	return guard->driver.delete_volume(guard->driver.self, handle, err);
+}
+
+struct kube_api lease_guard_api(struct lease_guard *guard)
+{
+	return (struct kube_api){call, guard};
+}
+
+struct csi_driver lease_guard_driver(struct lease_guard *guard)
+{
+	return (struct csi_driver){
+		.create_volume = create_volume,
+		.delete_volume = delete_volume,
+		.self = guard,
+		.info = guard->driver.info,
+	};
+}
