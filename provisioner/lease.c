@@ -139,11 +139,12 @@ static int64_t expiry_ms(const struct lease *lease)
 	return lease->seen_ms + duration;
 }
 
+/* A renewal that has not been answered when the lease ends has come too late. */
 static int time_limit(const struct lease *lease)
 {
-	int64_t left = atomic_load(&lease->held_until_ms) - boottime(lease);
+	int64_t until = atomic_load(&lease->held_until_ms), left = until - boottime(lease);
 
-	if (!lease->leading || left > lease->limit_ms)
+	if (!lease->leading || !until || left > lease->limit_ms)
 		return lease->limit_ms;
 	return left > 0 ? (int)left : 1;
 }
@@ -434,21 +435,18 @@ void lease_stop(struct lease *lease)
 	pthread_mutex_unlock(&lease->lock);
 }
 
-/* Whether it can do no good to try again. */
-static bool give_back(struct lease *lease, struct error *err)
+static int give_back(struct lease *lease, struct error *err)
 {
 	if (read_record(lease, err) < 0)
-		return true;
-	if (!lease->missing && is_ours(lease) && write_record(lease, "", err) < 0)
-		return !is_conflict(err->kind);
-	err->kind = ERROR_NONE;
-	return true;
+		return -1;
+	return lease->missing || !is_ours(lease) ? 0 : write_record(lease, "", err);
 }
 
 void lease_release(struct lease *lease)
 {
 	struct error err = {0};
 	bool again;
+	int result;
 
 	pthread_mutex_lock(&lease->lock);
 	again = lease->released;
@@ -463,10 +461,11 @@ void lease_release(struct lease *lease)
 	if (!lease->attempted)
 		return;
 	lease->limit_ms = lease->options.retry_period_ms;
-	/* A renewal that nobody answered may be written yet: once more. */
-	if (!give_back(lease, &err))
-		give_back(lease, &err);
-	if (err.kind)
+	result = give_back(lease, &err);
+	/* A renewal that nobody answered was written after all: once more. */
+	if (result < 0 && is_conflict(err.kind))
+		result = give_back(lease, &err);
+	if (result < 0)
 		log_warn("lease %s: not given back, so that it must expire: %s", lease->key,
 			err.text);
 }
