@@ -185,8 +185,6 @@ static int observe(struct lease *lease, struct json_object *record, struct error
 	return 0;
 }
 
-/* A record that is gone is no hand-over: its holder may lead on until what we saw last expires,
- * counted from now, as it may have renewed it since we looked. */
 static int read_record(struct lease *lease, struct error *err)
 {
 	struct json_object *record = NULL;
@@ -225,6 +223,17 @@ static void hold_from(struct lease *lease, int64_t sent_ms)
 	pthread_mutex_unlock(&lease->lock);
 }
 
+/* Whether the record may be ours now. One that was deleted is no hand-over: whoever held it, taken
+ * or renewed since we looked, may do so for its duration. */
+static bool may_write(const struct lease *lease)
+{
+	bool expired = boottime(lease) >= expiry_ms(lease);
+
+	if (lease->missing && lease->seen)
+		return lease->leading || expired;
+	return !is_others(lease) || (!lease->leading && expired);
+}
+
 /* One try to get the lease, or to keep it. 0 also where another holds it. */
 static int try_to_hold(struct lease *lease, struct error *err)
 {
@@ -234,7 +243,7 @@ static int try_to_hold(struct lease *lease, struct error *err)
 		return -1;
 	lease->current = false;
 	sent = boottime(lease);
-	if (is_others(lease) && (lease->leading || sent < expiry_ms(lease)))
+	if (!may_write(lease))
 		return 0;
 	lease->attempted = true;
 	if (write_record(lease, lease->options.identity, err) < 0)
