@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "utf8.h"
+
 /* A part of an encoded message that is still to be read. */
 struct span {
 	const uint8_t *at;
@@ -10,44 +12,6 @@ struct span {
 };
 
 enum wire_type { WIRE_VARINT, WIRE_64BIT, WIRE_LENGTH, WIRE_START, WIRE_END, WIRE_32BIT };
-
-/* The byte count of the character that starts with BYTE, and its smallest code point; 0 if none
- * does. */
-static int sequence_length(uint8_t byte, uint32_t *ret_least)
-{
-	static const struct {
-		uint8_t mask, lead;
-		uint32_t least;
-	} forms[] = {{0x80, 0, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
-
-	for (int i = 0; i < 4; i++)
-		if ((byte & forms[i].mask) == forms[i].lead) {
-			*ret_least = forms[i].least;
-			return i + 1;
-		}
-	return 0;
-}
-
-bool wire_strings_is_utf8(const uint8_t *bytes, size_t length)
-{
-	for (size_t at = 0; at < length;) {
-		uint32_t least, code;
-		int count = sequence_length(bytes[at], &least);
-
-		if (!count || length - at < (size_t)count)
-			return false;
-		code = count == 1 ? bytes[at] : bytes[at] & (0x7fu >> count);
-		for (int i = 1; i < count; i++) {
-			if ((bytes[at + (size_t)i] & 0xc0) != 0x80)
-				return false;
-			code = code << 6 | (bytes[at + (size_t)i] & 0x3fu);
-		}
-		if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-			return false;
-		at += (size_t)count;
-	}
-	return true;
-}
 
 static bool read_varint(struct span *span, uint64_t *ret_number)
 {
@@ -104,7 +68,7 @@ static int check_string(struct span value, const char *name, struct error *err)
 
 	if (memchr(value.at, 0, length))
 		return error_set(err, ERROR_INVALID, "%s: holds a NUL byte", name);
-	if (!wire_strings_is_utf8(value.at, length))
+	if (!utf8_is_valid(value.at, length))
 		return error_set(err, ERROR_INVALID, "%s: is not valid UTF-8", name);
 	return 0;
 }

@@ -7,7 +7,6 @@
 #define ORDINAL_WIRE_STRINGS_H
 
 #include <protobuf-c/protobuf-c.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,8 +16,5 @@
  * valid UTF-8 without NUL, or ERROR_INVALID naming the field. */
 int wire_strings_check(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t length,
 	struct error *err);
-
-/* Whether the LENGTH bytes are UTF-8 as RFC 3629 has it: no surrogates, nothing overlong. */
-bool wire_strings_is_utf8(const uint8_t *bytes, size_t length);
 
 #endif

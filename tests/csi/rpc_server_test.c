@@ -10,7 +10,6 @@
 #include <sys/un.h>
 #include <time.h>
 
-#include "wire_strings.h"
 
 /* A service whose one method waits until the test opens the gate, and echoes the id. */
 struct gate {
@@ -509,31 +508,6 @@ static void test_socket_permissions(void **state)
 	assert_int_equal(status.st_gid, 12345);
 }
 
-static void test_utf8(void **state)
-{
-	static const struct {
-		const char *bytes;
-		bool valid;
-	} cases[] = {
-		{"", true},
-		{"plain", true},
-		{"\xc3\xbc \xe2\x82\xac \xf0\x9f\x98\x80", true},
-		{"\x80", false},
-		{"\xc3", false},
-		{"\xc0\x80", false},         /* overlong */
-		{"\xe0\x80\xaf", false},     /* overlong */
-		{"\xed\xa0\x80", false},     /* surrogate */
-		{"\xf4\x90\x80\x80", false}, /* beyond Unicode */
-		{"\xff", false},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		assert_int_equal(wire_strings_is_utf8(
-					 (const uint8_t *)cases[i].bytes, strlen(cases[i].bytes)),
-			cases[i].valid);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -553,7 +527,6 @@ int main(void)
 		TEST(test_stale_socket_is_replaced),
 		TEST(test_socket_paths),
 		TEST(test_socket_permissions),
-		cmocka_unit_test(test_utf8),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
