@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "patches.h"
 #include "topology.h"
 
 static bool is_ours(const struct controller *controller, const struct volume *volume)
@@ -30,31 +31,15 @@ static char *volume_path(const struct volume *volume)
 	return path;
 }
 
-/* Add or remove our finalizer by a patch of that one list entry: whatever else writes the object at
- * the same time, nothing of it is lost. The UID makes sure that it is the same object. */
+/* Add or remove our finalizer, where the volume is not gone meanwhile. */
 static int patch_finalizer(const struct controller *controller, const struct volume *volume,
 	bool add, struct error *err)
 {
 	_cleanup_free_ char *path = volume_path(volume);
-	struct json_object *body = json_object_new_object();
-	struct json_object *metadata = json_object_new_object();
-	struct json_object *finalizers = json_object_new_array();
-	struct rest_request request = {.method = "PATCH",
-		.path = path,
-		.content_type = "application/strategic-merge-patch+json",
-		.body = body};
-	int result;
+	int result = patches_finalizer(
+		&controller->api, path, volume->object.uid, VOLUME_FINALIZER, add, err);
 
-	json_object_array_add(finalizers, json_object_new_string(VOLUME_FINALIZER));
-	json_object_object_add(metadata, "uid", json_object_new_string(volume->object.uid));
-	json_object_object_add(
-		metadata, add ? "finalizers" : "$deleteFromPrimitiveList/finalizers", finalizers);
-	json_object_object_add(body, "metadata", metadata);
-	result = controller->api.call(controller->api.self, &request, NULL, err);
-	json_object_put(body);
-	if (result < 0 && err->kind == ERROR_NOT_FOUND)
-		return 0;
-	return result < 0 ? error_prefix(err, "%s finalizer", add ? "add" : "remove") : 0;
+	return result < 0 && err->kind == ERROR_NOT_FOUND ? 0 : result;
 }
 
 /* The finalizer belongs on volumes whose data we will delete, and on no others. */
