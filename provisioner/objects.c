@@ -149,6 +149,19 @@ bool string_map_equal(const struct string_map *a, const struct string_map *b)
 	return true;
 }
 
+static bool array_contains(struct json_object *array, const char *text)
+{
+	size_t count = array ? json_object_array_length(array) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *item = checked_string(json_object_array_get_idx(array, i));
+
+		if (item && !strcmp(item, text))
+			return true;
+	}
+	return false;
+}
+
 /* dataSourceRef says more than dataSource, and the API server keeps them in step. */
 static void claim_parse_source(struct claim *claim, struct json_object *spec)
 {
@@ -161,10 +174,15 @@ static void claim_parse_source(struct claim *claim, struct json_object *spec)
 	name = json_string(source, "name");
 	claim->data_source_kind = copy(kind);
 	claim->data_source = NULL;
-	if (!source)
+	if (!source) {
 		claim->data_source = copy("");
-	else if (asprintf(&claim->data_source, "%s %s", kind ? kind : "", name ? name : "") < 0)
+		return;
+	}
+	if (asprintf(&claim->data_source, "%s %s", kind ? kind : "", name ? name : "") < 0)
 		abort();
+	claim->data_source_group = copy(json_string(source, "apiGroup"));
+	claim->data_source_name = copy(name);
+	claim->data_source_namespace = copy(json_string(source, "namespace"));
 }
 
 static int claim_parse(struct object *object, struct json_object *json, struct error *err)
@@ -196,6 +214,8 @@ static int claim_parse(struct object *object, struct json_object *json, struct e
 		"uid");
 	claim->block = mode && !strcmp(mode, "Block");
 	claim->has_selector = json_member(spec, "selector", json_type_object) != NULL;
+	claim->cloning_protected = array_contains(
+		json_member(metadata, "finalizers", json_type_array), CLONING_FINALIZER);
 	return 0;
 }
 
@@ -210,6 +230,9 @@ static void claim_done(struct object *object)
 	free(claim->requested);
 	free(claim->data_source);
 	free(claim->data_source_kind);
+	free(claim->data_source_group);
+	free(claim->data_source_name);
+	free(claim->data_source_namespace);
 	strings_done(&claim->access_modes);
 	string_map_done(&claim->labels);
 	strings_done(&claim->owner_uids);
@@ -281,6 +304,26 @@ static void term_done(struct node_term *term)
 	free(term->requirements);
 }
 
+/* external-provisioner writes both annotations, empty where there is no secret. */
+static void volume_parse_secret(
+	struct volume *volume, struct json_object *metadata, struct json_object *spec)
+{
+	struct json_object *annotations = json_member(metadata, "annotations", json_type_object);
+	struct json_object *claim = json_member(spec, "claimRef", json_type_object);
+	const char *name = json_string(annotations, DELETION_SECRET_NAME);
+	const char *namespace = json_string(annotations, DELETION_SECRET_NAMESPACE);
+
+	volume->deletion_secret_told = name && namespace;
+	if (!volume->deletion_secret_told) {
+		volume->class_name = copy(json_string(spec, "storageClassName"));
+		volume->claim_namespace = copy(json_string(claim, "namespace"));
+		volume->claim_name = copy(json_string(claim, "name"));
+	} else if (*name && *namespace) {
+		volume->deletion_secret_name = copy(name);
+		volume->deletion_secret_namespace = copy(namespace);
+	}
+}
+
 static int volume_parse(struct object *object, struct json_object *json, struct error *err)
 {
 	struct volume *volume = (struct volume *)object;
@@ -297,6 +340,7 @@ static int volume_parse(struct object *object, struct json_object *json, struct 
 	volume->handle = copy(json_string(csi, "volumeHandle"));
 	strings_copy(
 		&volume->finalizers, json_member(metadata, "finalizers", json_type_array), NULL);
+	volume_parse_secret(volume, metadata, spec);
 	volume_parse_affinity(volume, spec);
 	return 0;
 }
@@ -312,6 +356,11 @@ static void volume_done(struct object *object)
 	free(volume->driver);
 	free(volume->handle);
 	strings_done(&volume->finalizers);
+	free(volume->deletion_secret_name);
+	free(volume->deletion_secret_namespace);
+	free(volume->class_name);
+	free(volume->claim_namespace);
+	free(volume->claim_name);
 	for (size_t i = 0; i < volume->node_term_count; i++)
 		term_done(&volume->node_terms[i]);
 	free(volume->node_terms);

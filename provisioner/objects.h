@@ -59,6 +59,9 @@ struct string_map {
 	size_t count;
 };
 
+/* Keeps a claim while its volume is copied for another claim; external-provisioner's, too. */
+#define CLONING_FINALIZER "provisioner.storage.kubernetes.io/cloning-protection"
+
 struct claim {
 	struct object object;
 	char *class_name;    /* the legacy annotation wins over spec.storageClassName; "" if none */
@@ -68,12 +71,20 @@ struct claim {
 	char *requested;     /* spec.resources.requests.storage as written, or "" */
 	char *data_source;   /* "Kind name" of spec.dataSource or dataSourceRef, or "" */
 	char *data_source_kind;
+	char *data_source_group;     /* "" for the core group; NULL without a data source */
+	char *data_source_name;      /* the same; nobody has checked that it is a name */
+	char *data_source_namespace; /* "" for the claim's own; NULL without a data source */
 	struct strings access_modes;
 	struct string_map labels;
 	struct strings owner_uids;
 	bool block; /* spec.volumeMode is Block */
 	bool has_selector;
+	bool cloning_protected; /* has CLONING_FINALIZER */
 };
+
+/* Annotations of a volume: the secret for its deletion, as external-provisioner notes it. */
+#define DELETION_SECRET_NAME      "volume.kubernetes.io/provisioner-deletion-secret-name"
+#define DELETION_SECRET_NAMESPACE "volume.kubernetes.io/provisioner-deletion-secret-namespace"
 
 struct volume {
 	struct object object;
@@ -84,6 +95,11 @@ struct volume {
 	char *driver;         /* spec.csi.driver, or "" */
 	char *handle;         /* spec.csi.volumeHandle, or "" */
 	struct strings finalizers;
+	/* The secret for its deletion: by its annotations (NULL: none is needed), or, where these
+	 * do not tell, by its class and claim (NULL where they do; or "" where there is none). */
+	bool deletion_secret_told;
+	char *deletion_secret_name, *deletion_secret_namespace;
+	char *class_name, *claim_namespace, *claim_name;
 	struct node_term *node_terms; /* of spec.nodeAffinity.required: one must match */
 	size_t node_term_count;
 };
