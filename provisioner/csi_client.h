@@ -21,6 +21,8 @@ struct csi_driver_info {
 	bool create_delete;            /* CONTROLLER_SERVICE and CREATE_DELETE_VOLUME */
 	bool topology;                 /* VOLUME_ACCESSIBILITY_CONSTRAINTS */
 	bool attaches;                 /* PUBLISH_UNPUBLISH_VOLUME */
+	bool clone;                    /* CLONE_VOLUME */
+	bool snapshots;                /* CREATE_DELETE_SNAPSHOT */
 	bool single_node_multi_writer; /* it knows the newer single-node access modes */
 	bool expand;                   /* EXPAND_VOLUME of the Controller service */
 	bool node_expand;              /* EXPAND_VOLUME of the Node service, if it is served here */

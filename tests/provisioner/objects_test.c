@@ -64,6 +64,10 @@ static void test_claim_with_nothing(void **state)
 	assert_string_equal(claim->provisioner, "");
 	assert_string_equal(claim->requested, "");
 	assert_string_equal(claim->data_source, "");
+	assert_null(claim->data_source_group);
+	assert_null(claim->data_source_name);
+	assert_null(claim->data_source_namespace);
+	assert_false(claim->cloning_protected);
 	assert_int_equal(claim->access_modes.count + claim->labels.count, 0);
 }
 
@@ -78,6 +82,67 @@ static void test_claim_annotations(void **state)
 	(void)state;
 	assert_string_equal(claim->provisioner, "old");
 	assert_string_equal(claim->class_name, "legacy");
+}
+
+static void test_claim_source(void **state)
+{
+	_cleanup_object_ struct claim *claim = object_of(&claim_type,
+		"{'metadata': {'name': 'n', 'uid': 'u', 'finalizers': [7, 'x',"
+		"  'provisioner.storage.kubernetes.io/cloning-protection']},"
+		"'spec': {'dataSource': {'kind': 'PersistentVolumeClaim', 'name': 'c'},"
+		" 'dataSourceRef': {'apiGroup': 'x.io', 'kind': 'Thing', 'name': 't',"
+		"  'namespace': 'bank'}}}");
+
+	(void)state;
+	assert_string_equal(claim->data_source, "Thing t");
+	assert_string_equal(claim->data_source_kind, "Thing");
+	assert_string_equal(claim->data_source_group, "x.io");
+	assert_string_equal(claim->data_source_name, "t");
+	assert_string_equal(claim->data_source_namespace, "bank");
+	assert_true(claim->cloning_protected);
+}
+
+#define SECRET_NAME      "'volume.kubernetes.io/provisioner-deletion-secret-name': "
+#define SECRET_NAMESPACE "'volume.kubernetes.io/provisioner-deletion-secret-namespace': "
+
+/* The class and the claim are kept only where they are needed to find the secret. */
+static void test_deletion_secret(void **state)
+{
+	static const struct {
+		const char *annotations;
+		bool told;
+		const char *name, *class;
+	} cases[] = {
+		{SECRET_NAME "'s', " SECRET_NAMESPACE "'n'", true, "s", NULL},
+		{SECRET_NAME "'', " SECRET_NAMESPACE "''", true, NULL, NULL},
+		{SECRET_NAME "'s', " SECRET_NAMESPACE "''", true, NULL, NULL},
+		{SECRET_NAME "'s'", false, NULL, "fast"},
+		{SECRET_NAME "'s', " SECRET_NAMESPACE "7", false, NULL, "fast"},
+		{"", false, NULL, "fast"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *text = NULL;
+		_cleanup_object_ struct volume *volume = NULL;
+
+		if (asprintf(&text,
+			    "{'metadata': {'name': 'pv', 'uid': 'u1', 'annotations': {%s}},"
+			    " 'spec': {'storageClassName': 'fast',"
+			    " 'claimRef': {'namespace': 'shop', 'name': 'data'}}}",
+			    cases[i].annotations) < 0)
+			abort();
+		volume = object_of(&volume_type, text);
+		assert_int_equal(volume->deletion_secret_told, cases[i].told);
+		assert_case_text(cases[i].annotations, volume->deletion_secret_name, cases[i].name);
+		assert_case_text(cases[i].annotations, volume->deletion_secret_namespace,
+			cases[i].name ? "n" : NULL);
+		assert_case_text(cases[i].annotations, volume->class_name, cases[i].class);
+		assert_case_text(cases[i].annotations, volume->claim_namespace,
+			cases[i].class ? "shop" : NULL);
+		assert_case_text(
+			cases[i].annotations, volume->claim_name, cases[i].class ? "data" : NULL);
+	}
 }
 
 static void test_volume(void **state)
@@ -394,6 +459,8 @@ int main(void)
 		cmocka_unit_test(test_claim),
 		cmocka_unit_test(test_claim_with_nothing),
 		cmocka_unit_test(test_claim_annotations),
+		cmocka_unit_test(test_claim_source),
+		cmocka_unit_test(test_deletion_secret),
 		cmocka_unit_test(test_volume),
 		cmocka_unit_test(test_storage_class),
 		cmocka_unit_test(test_stateful_set),
