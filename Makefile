@@ -25,7 +25,7 @@ ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(HARDEN) -pthread -MMD -MP \
              $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 ALL_LDFLAGS = $(LDFLAGS) -pthread -pie -Wl,-z,relro,-z,now,--as-needed \
               $(if $(SANITIZE),-fsanitize=$(SANITIZE))
-LIBS = -lcurl -ljson-c -lprotobuf-c -lgrpc_unsecure -lgpr -lmount -lmd -lyaml -lresolv
+LIBS = -lcurl -ljson-c -lprotobuf-c -lgrpc_unsecure -lgpr -lmount -lmd -lyaml -lresolv -lmicrohttpd
 
 PROTOS    := csi pluginregistration google/protobuf/timestamp google/protobuf/wrappers
 PROTO_SRC := $(PROTOS:%=$(BUILD)/proto/%.pb-c.c)
