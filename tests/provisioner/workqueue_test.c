@@ -199,6 +199,179 @@ static void test_due_order(void **state)
 	workqueue_done(queue, take(queue, "a"), true);
 }
 
+/* However many wait, and whichever of them is taken out of their middle: by their times. */
+static void test_many_wait(void **state)
+{
+	_cleanup_queue_ struct workqueue *queue = make_queue();
+	int64_t number;
+	char key[32];
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		snprintf(key, sizeof(key), "%d", i);
+		workqueue_add_after(queue, key, 1 + i * 7919LL % 20000);
+	}
+	for (int i = 0; i < 20000; i += 2) {
+		snprintf(key, sizeof(key), "%d", i);
+		workqueue_add(queue, key);
+		workqueue_done(queue, take(queue, key), true);
+	}
+	assert_int_equal(workqueue_count(queue), 10000);
+	for (int64_t ms = 1; ms <= 20000; ms++) {
+		clock_set(clock_ms() + 1);
+		/* The key whose time this is: 17679 is the inverse of 7919. */
+		number = (ms - 1) * 17679 % 20000;
+		if (number % 2 == 0)
+			continue;
+		snprintf(key, sizeof(key), "%lld", (long long)number);
+		workqueue_done(queue, take(queue, key), true);
+	}
+	assert_int_equal(workqueue_count(queue), 0);
+}
+
+static void test_add_after(void **state)
+{
+	_cleanup_queue_ struct workqueue *queue = make_queue();
+
+	(void)state;
+	workqueue_add_after(queue, "a", 5000);
+	workqueue_add_after(queue, "a", 2000);
+	workqueue_add_after(queue, "a", 9000);
+	assert_int_equal(workqueue_count(queue), 1);
+	clock_set(clock_ms() + 1999);
+	assert_false(is_ready(queue));
+	clock_set(clock_ms() + 1);
+	workqueue_add_after(queue, "a", 1);
+	workqueue_done(queue, take(queue, "a"), true);
+	assert_int_equal(workqueue_count(queue), 0);
+}
+
+/* A key that comes before its time, comes only then. */
+static void test_add_after_and_before(void **state)
+{
+	_cleanup_queue_ struct workqueue *queue = make_queue();
+
+	(void)state;
+	workqueue_add_after(queue, "a", 5000);
+	workqueue_add(queue, "a");
+	workqueue_add_after(queue, "a", 1000);
+	workqueue_done(queue, take(queue, "a"), true);
+	assert_int_equal(workqueue_count(queue), 0);
+}
+
+/* Asked for while it is worked on: not at once, and the earlier of that and its back-off. */
+static void test_add_after_while_processing(void **state)
+{
+	_cleanup_queue_ struct workqueue *queue = make_queue();
+	const char *key;
+
+	(void)state;
+	workqueue_add(queue, "a");
+	key = take(queue, "a");
+	workqueue_add_after(queue, "a", 100);
+	clock_set(clock_ms() + 1000);
+	assert_false(is_ready(queue));
+	workqueue_done(queue, key, true);
+	key = take(queue, "a");
+	workqueue_add_after(queue, "a", 100);
+	workqueue_done(queue, key, false);
+	clock_set(clock_ms() + 100);
+	key = take(queue, "a");
+	workqueue_add_after(queue, "a", 60000);
+	workqueue_done(queue, key, false);
+	clock_set(clock_ms() + 2 * RETRY_MIN_MS);
+	key = take(queue, "a");
+	workqueue_add_after(queue, "a", 60000);
+	workqueue_add(queue, "a");
+	workqueue_done(queue, key, true);
+	workqueue_done(queue, take(queue, "a"), true);
+	assert_int_equal(workqueue_count(queue), 0);
+}
+
+/* Done, but to be looked at again: no failure, so that the back-off starts afresh. */
+static void test_done_after(void **state)
+{
+	_cleanup_queue_ struct workqueue *queue = make_queue();
+
+	(void)state;
+	workqueue_add(queue, "a");
+	fail_once(queue);
+	clock_set(clock_ms() + RETRY_MIN_MS);
+	fail_once(queue);
+	clock_set(clock_ms() + 2 * RETRY_MIN_MS);
+	workqueue_done_after(queue, take(queue, "a"), 7000);
+	clock_set(clock_ms() + 6999);
+	assert_false(is_ready(queue));
+	clock_set(clock_ms() + 1);
+	fail_once(queue);
+	clock_set(clock_ms() + RETRY_MIN_MS);
+	assert_true(is_ready(queue));
+}
+
+/* What METRICS has in a line that begins with NAME and the queue's label. */
+static double metric_of(struct metrics *metrics, const char *name)
+{
+	_cleanup_free_ char *text = NULL, *line = NULL;
+	const char *at;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	metrics_write(metrics, out);
+	fclose(out);
+	assert_true(asprintf(&line, "\nworkqueue_%s{name=\"q\"} ", name) > 0);
+	at = strstr(text, line);
+	if (!at)
+		fail_msg("no %s in:\n%s", name, text);
+	return strtod(at + strlen(line), NULL);
+}
+
+static void test_metrics(void **state)
+{
+	static const struct {
+		const char *name;
+		double value;
+	} wanted[] = {
+		{"depth", 3}, /* f, which is due since, b, and a again */
+		{"adds_total", 6},
+		{"queue_duration_seconds_sum", 7},
+		{"queue_duration_seconds_count", 3},
+		{"work_duration_seconds_sum", 2},
+		{"work_duration_seconds_count", 1},
+		{"retries_total", 2},
+		{"unfinished_work_seconds", 7},
+		{"longest_running_processor_seconds", 5},
+	};
+	_cleanup_(metrics_freep) struct metrics *metrics = metrics_new();
+	_cleanup_queue_ struct workqueue *queue = NULL;
+
+	(void)state;
+	clock_set(1000000);
+	queue = workqueue_new(&(struct workqueue_options){.retry_min_ms = RETRY_MIN_MS,
+		.retry_max_ms = RETRY_MAX_MS,
+		.now_ms = clock_ms,
+		.metrics = metrics,
+		.name = "q"});
+	workqueue_add(queue, "f");
+	take(queue, "f");
+	clock_set(clock_ms() + 2000);
+	workqueue_done(queue, "f", false);
+	workqueue_add_after(queue, "later", 60000);
+	workqueue_add(queue, "a");
+	workqueue_add(queue, "d");
+	clock_set(clock_ms() + 2000);
+	/* f came 1 s before, at which nobody looked. */
+	take(queue, "a");
+	clock_set(clock_ms() + 3000);
+	take(queue, "d");
+	workqueue_add(queue, "a");
+	workqueue_add(queue, "a");
+	clock_set(clock_ms() + 2000);
+	workqueue_add(queue, "b");
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		if (metric_of(metrics, wanted[i].name) != wanted[i].value)
+			fail_msg("%s is %g", wanted[i].name, metric_of(metrics, wanted[i].name));
+}
+
 static void test_stop(void **state)
 {
 	_cleanup_queue_ struct workqueue *queue = make_queue();
@@ -374,6 +547,12 @@ int main(void)
 		cmocka_unit_test(test_many_failures),
 		cmocka_unit_test(test_add_cuts_back_off),
 		cmocka_unit_test(test_due_order),
+		cmocka_unit_test(test_many_wait),
+		cmocka_unit_test(test_add_after),
+		cmocka_unit_test(test_add_after_and_before),
+		cmocka_unit_test(test_add_after_while_processing),
+		cmocka_unit_test(test_done_after),
+		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_stop_wakes_all),
 		cmocka_unit_test(test_crowd),
