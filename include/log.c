@@ -7,14 +7,20 @@
 #include <time.h>
 #include <unistd.h>
 
-static enum log_level log_threshold = LOG_LEVEL_INFO;
+#define LINE_MAX_BYTES 4096
+#define ESCAPE_MAX     8 /* bytes that one byte of a text may become, and a bit */
+#define END_MAX        3 /* what every line ends with: "}\n */
+
+static enum log_level log_chosen = LOG_LEVEL_INFO;
+static int log_threshold = LOG_LEVEL_INFO; /* atomic */
 static enum log_format log_style = LOG_FORMAT_TEXT;
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 void log_init(enum log_level level, enum log_format format)
 {
-	log_threshold = level;
+	log_chosen = level;
+	__atomic_store_n(&log_threshold, (int)level, __ATOMIC_RELAXED);
 	log_style = format;
 }
 
@@ -46,54 +52,141 @@ static size_t character_length(const char *text)
 	return length;
 }
 
-/* Append TEXT to OUT, at most SIZE bytes, with control bytes and what is not UTF-8 (and, for JSON,
- * quotes and backslashes) escaped as JSON does; returns the bytes written. */
-static size_t escape(char *out, size_t size, const char *text)
-{
-	size_t used = 0;
+/* A line that is being written. */
+struct line {
+	size_t used;
+	char text[LINE_MAX_BYTES];
+};
 
-	while (*text && used + 8 < size) {
+static void append(struct line *line, const char *text)
+{
+	size_t length = strlen(text);
+
+	memcpy(line->text + line->used, text, length);
+	line->used += length;
+}
+
+/* Append TEXT as far as it fits, with control bytes and what is not UTF-8 (and, where it is
+ * QUOTED, quotes and backslashes) escaped as JSON does. */
+static void append_escaped(struct line *line, const char *text, bool quoted)
+{
+	while (*text && line->used + ESCAPE_MAX + END_MAX < sizeof(line->text)) {
 		size_t length = character_length(text);
 		unsigned char byte = (unsigned char)*text;
 
 		if (length == 0 || byte < 0x20 || byte == 0x7f) {
-			used += (size_t)snprintf(out + used, size - used, "\\u%04x", byte);
+			line->used += (size_t)snprintf(
+				line->text + line->used, ESCAPE_MAX, "\\u%04x", byte);
 			text++;
 			continue;
 		}
-		if (log_style == LOG_FORMAT_JSON && (byte == '"' || byte == '\\'))
-			out[used++] = '\\';
-		memcpy(out + used, text, length);
-		used += length;
+		if (quoted && (byte == '"' || byte == '\\'))
+			line->text[line->used++] = '\\';
+		memcpy(line->text + line->used, text, length);
+		line->used += length;
 		text += length;
 	}
-	return used;
+}
+
+static void append_quoted(struct line *line, const char *text)
+{
+	append(line, "\"");
+	append_escaped(line, text, true);
+	append(line, "\"");
+}
+
+/* Whether TEXT as a value would not be told from what is around it. */
+static bool needs_quotes(const char *text)
+{
+	if (!*text)
+		return true;
+	for (; *text; text += character_length(text))
+		if (character_length(text) == 0 || strchr(" \"=\\\177", *text) ||
+			(unsigned char)*text < 0x20)
+			return true;
+	return false;
+}
+
+static void append_field(struct line *line, const struct log_field *field)
+{
+	const char *text = field->text ? field->text : "";
+	bool json = log_style == LOG_FORMAT_JSON;
+	char number[32];
+
+	/* Name and quotes at the very least, or nothing of it. */
+	if (line->used + strlen(field->name) + sizeof(number) + ESCAPE_MAX + END_MAX >
+		sizeof(line->text))
+		return;
+	append(line, json ? ",\"" : " ");
+	append(line, field->name);
+	append(line, json ? "\":" : "=");
+	if (field->is_number) {
+		snprintf(number, sizeof(number), "%lld", field->number);
+		append(line, number);
+	} else if (json || needs_quotes(text)) {
+		append_quoted(line, text);
+	} else {
+		append_escaped(line, text, false);
+	}
+}
+
+static void write_line(
+	enum log_level level, const char *message, const struct log_field *fields, size_t count)
+{
+	bool json = log_style == LOG_FORMAT_JSON;
+	struct line line;
+	char when[32];
+
+	timestamp(when, sizeof(when));
+	line.used = (size_t)snprintf(line.text, sizeof(line.text),
+		json ? "{\"time\":\"%s\",\"level\":\"%s\",\"msg\":" : "%s %-5s ", when,
+		level_names[level]);
+	if (json)
+		append_quoted(&line, message);
+	else
+		append_escaped(&line, message, false);
+	for (size_t i = 0; i < count; i++)
+		append_field(&line, &fields[i]);
+	append(&line, json ? "}\n" : "\n");
+	/* One write a line: lines of several threads never mix. Nothing can be done if it fails. */
+	if (write(STDERR_FILENO, line.text, line.used) < 0)
+		return;
+}
+
+static bool is_wanted(enum log_level level)
+{
+	return (int)level >= __atomic_load_n(&log_threshold, __ATOMIC_RELAXED);
 }
 
 void log_write(enum log_level level, const char *format, ...)
 {
-	char message[2048], line[4096], when[32];
-	const char *name = level_names[level];
+	char message[2048];
 	va_list args;
-	size_t used;
 
-	if (level < log_threshold)
+	if (!is_wanted(level))
 		return;
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	timestamp(when, sizeof(when));
-	used = (size_t)snprintf(line, sizeof(line),
-		log_style == LOG_FORMAT_JSON ? "{\"time\":\"%s\",\"level\":\"%s\",\"msg\":\""
-					     : "%s %-5s ",
-		when, name);
-	used += escape(line + used, sizeof(line) - used - 3, message);
-	if (log_style == LOG_FORMAT_JSON) {
-		memcpy(line + used, "\"}", 2);
-		used += 2;
-	}
-	line[used++] = '\n';
-	/* One write a line: lines of several threads never mix. Nothing can be done if it fails. */
-	if (write(STDERR_FILENO, line, used) < 0)
-		return;
+	write_line(level, message, NULL, 0);
+}
+
+void log_write_fields(
+	enum log_level level, const char *message, const struct log_field *fields, size_t count)
+{
+	if (is_wanted(level))
+		write_line(level, message, fields, count);
+}
+
+void log_cycle_level(void)
+{
+	enum log_level other = log_chosen == LOG_LEVEL_DEBUG ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+	enum log_level level = __atomic_load_n(&log_threshold, __ATOMIC_RELAXED) == (int)log_chosen
+				       ? other
+				       : log_chosen;
+
+	__atomic_store_n(&log_threshold, (int)level, __ATOMIC_RELAXED);
+	/* Whoever asked for it has to see it, whatever the level. */
+	write_line(
+		LOG_LEVEL_INFO, "log level changed", &LOG_STR("log_level", level_names[level]), 1);
 }

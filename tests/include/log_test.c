@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 #include <json-c/json.h>
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
@@ -137,6 +138,123 @@ static void test_json_of_anything(void **state)
 	}
 }
 
+static void test_fields(void **state)
+{
+	static const struct {
+		const char *value, *text;
+	} rows[] = {
+		{"shop/c", "shop/c"},
+		{"", "\"\""},
+		{NULL, "\"\""},
+		{"two words", "\"two words\""},
+		{"a=b", "\"a=b\""},
+		{"say \"no\" \\", "\"say \\\"no\\\" \\\\\""},
+		{"a\nb", "\"a\\u000ab\""},
+		{"\177", "\"\\u007f\""},
+		{"\377", "\"\\u00ff\""},
+		{"\303\274", "\303\274"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[4096], wanted[256];
+
+		log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+		capture();
+		log_event(LOG_LEVEL_INFO, "claim done", LOG_INT("n", LLONG_MIN),
+			LOG_STR("claim", rows[i].value), LOG_INT("bytes", 1));
+		log_event(LOG_LEVEL_DEBUG, "not seen", LOG_INT("n", 1));
+		release(text, sizeof(text));
+		snprintf(wanted, sizeof(wanted),
+			"info  claim done n=-9223372036854775808 claim=%s bytes=1\n", rows[i].text);
+		assert_string_equal(text + strlen("2026-01-01T00:00:00.000Z "), wanted);
+	}
+}
+
+static void test_json_fields(void **state)
+{
+	json_object *object, *value;
+	char text[4096];
+
+	(void)state;
+	log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	capture();
+	log_event(LOG_LEVEL_WARN, "a \"b\"", LOG_STR("claim", "x \"\n"), LOG_INT("bytes", 7));
+	release(text, sizeof(text));
+	object = json_tokener_parse(text);
+	assert_non_null(object);
+	assert_true(json_object_object_get_ex(object, "msg", &value));
+	assert_string_equal(json_object_get_string(value), "a \"b\"");
+	assert_true(json_object_object_get_ex(object, "claim", &value));
+	assert_string_equal(json_object_get_string(value), "x \"\n");
+	assert_true(json_object_object_get_ex(object, "bytes", &value));
+	assert_true(json_object_is_type(value, json_type_int));
+	assert_int_equal(json_object_get_int64(value), 7);
+	json_object_put(object);
+}
+
+/* However long the fields are, and wherever the line is full: one line of JSON. */
+static void test_long_fields(void **state)
+{
+	static char filler[6000];
+
+	(void)state;
+	log_init(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+	for (size_t length = 3900; length < 4200; length++) {
+		json_object *object;
+		char text[8192];
+
+		memset(filler, length % 2 ? '\n' : 'x', sizeof(filler));
+		filler[length % 2 ? length / 6 : length] = '\0';
+		capture();
+		log_event(LOG_LEVEL_INFO, "m", LOG_STR("a", filler), LOG_STR("b", filler),
+			LOG_INT("c", 1), LOG_STR("d", "\""));
+		release(text, sizeof(text));
+		assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+		assert_true(strlen(text) <= 4096);
+		object = json_tokener_parse(text);
+		if (!object)
+			fail_msg("not JSON: %s", text);
+		json_object_put(object);
+	}
+}
+
+static void test_cycle_level(void **state)
+{
+	static const struct {
+		enum log_level chosen;
+		const char *first, *second;
+	} rows[] = {
+		{LOG_LEVEL_INFO, "debug", "info"},
+		{LOG_LEVEL_ERROR, "debug", "error"},
+		{LOG_LEVEL_DEBUG, "info", "debug"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[4096], first[64], second[64];
+		const char *at;
+
+		log_init(rows[i].chosen, LOG_FORMAT_TEXT);
+		capture();
+		log_cycle_level();
+		log_debug("between");
+		log_cycle_level();
+		log_debug("after");
+		release(text, sizeof(text));
+		snprintf(first, sizeof(first), "info  log level changed log_level=%s\n",
+			rows[i].first);
+		snprintf(second, sizeof(second), "info  log level changed log_level=%s\n",
+			rows[i].second);
+		at = strstr(text, first);
+		assert_non_null(at);
+		assert_non_null(strstr(at, second));
+		assert_int_equal(
+			strstr(text, "between") != NULL, rows[i].chosen != LOG_LEVEL_DEBUG);
+		assert_int_equal(strstr(text, "after") != NULL, rows[i].chosen == LOG_LEVEL_DEBUG);
+	}
+}
+
 static void *log_lines(void *argument)
 {
 	for (int i = 0; i < 50; i++)
@@ -172,6 +290,10 @@ int main(void)
 		cmocka_unit_test(test_json_of_bytes),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_of_anything),
+		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_json_fields),
+		cmocka_unit_test(test_long_fields),
+		cmocka_unit_test(test_cycle_level),
 		cmocka_unit_test(test_threads),
 	};
 
