@@ -192,7 +192,7 @@ static void test_checks(void **state)
 /* What is no request, or one that does not end, ends the connection, and only that. */
 static void test_hostile(void **state)
 {
-	_cleanup_endpoint_ struct http_endpoint *endpoint = start(NULL, 0);
+	_cleanup_endpoint_ struct http_endpoint *endpoint = start(NULL, 300);
 	static const char *const requests[] = {
 		"\r\n\r\n\r\n",
 		"GET\r\n\r\n",
