@@ -315,6 +315,19 @@ static int check_new_size(const struct base *base, const struct record *record,
 	return check_size(base, wanted, err);
 }
 
+/* A volume's record that is to be changed. It is read when nobody else can change it any more: what
+ * another process was about to delete must not come back. */
+static int find_to_change(struct volumes *volumes, const char *text, struct base **ret_base,
+	struct record **ret_record, struct error *err)
+{
+	struct volume_id id;
+
+	if (volume_id_parse(text, &id, err) < 0 || find_base(volumes, &id, ret_base, err) < 0 ||
+		become_writer(volumes, *ret_base, err) < 0)
+		return -1;
+	return find_ready(volumes, text, ret_base, ret_record, err);
+}
+
 static int expand(struct volumes *volumes, const char *text, const struct volume_size *size,
 	int64_t *ret_capacity, struct error *err)
 {
@@ -322,8 +335,7 @@ static int expand(struct volumes *volumes, const char *text, const struct volume
 	struct volume_hash hash;
 	struct base *base;
 
-	if (find_ready(volumes, text, &base, &record, err) < 0 ||
-		become_writer(volumes, base, err) < 0 ||
+	if (find_to_change(volumes, text, &base, &record, err) < 0 ||
 		check_new_size(base, record, size, err) < 0)
 		return -1;
 	volume_id_hash(record->name, &hash);
@@ -331,6 +343,9 @@ static int expand(struct volumes *volumes, const char *text, const struct volume
 		record->capacity = size->required;
 		if (catalog_write(base->catalog, &hash, record, err) < 0)
 			return -1;
+	} else if (catalog_sync(base->catalog, err) < 0) {
+		return -1; /* an earlier call may have written it, and failed to wait for the disk
+			    */
 	}
 	*ret_capacity = record->capacity;
 	return 0;
