@@ -4,14 +4,11 @@
 
 #include "csi.pb-c.h"
 #include "driver.h"
-#include "names.h"
 #include "requests.h"
 #include "volume_message.h"
 
 /* Volumes on a page of ListVolumes; clients of gRPC take answers of 4 MiB. */
 #define LIST_MAX 1000
-
-#define NO_MUTABLE_PARAMETERS "mutable_parameters: this driver knows none (VolumeAttributesClass)"
 
 static bool is_here(const struct driver *driver, const Csi__V1__Topology *topology)
 {
@@ -59,13 +56,13 @@ static int check_create(
 			request->volume_capabilities, request->n_volume_capabilities, err) < 0 ||
 		requests_check_map("parameters", request->parameters, request->n_parameters, err) <
 			0 ||
+		requests_check_map("mutable_parameters", request->mutable_parameters,
+			request->n_mutable_parameters, err) < 0 ||
 		requests_check_map("secrets", request->secrets, request->n_secrets, err) < 0 ||
 		requests_check_capacity(request->capacity_range, err) < 0)
 		return -1;
 	if (check_source(request->volume_content_source, err) < 0)
 		return -1;
-	if (request->n_mutable_parameters)
-		return error_set(err, ERROR_INVALID, NO_MUTABLE_PARAMETERS);
 	return check_topology(driver, request->accessibility_requirements, err);
 }
 
@@ -96,6 +93,8 @@ static int create_volume(
 	if (check_create(driver, request, err) < 0 ||
 		parameters_parse(request->parameters, request->n_parameters, &parameters, err) <
 			0 ||
+		parameters_parse_mutable(request->mutable_parameters, request->n_mutable_parameters,
+			&parameters.on_delete, err) < 0 ||
 		create(driver, request, &wanted, &volume, err) < 0)
 		return -1;
 	volume_message_init(&answer, driver, &volume);
@@ -130,17 +129,30 @@ static const char *delete_subject(const ProtobufCMessage *message)
 	return ((const Csi__V1__DeleteVolumeRequest *)message)->volume_id;
 }
 
-/* The context that the volume was made with; other keys are those of callers on the way. */
-static int check_context(const struct volume *volume,
-	Csi__V1__ValidateVolumeCapabilitiesRequest__VolumeContextEntry *const *entries,
-	size_t count, struct error *err)
+static int check_context_entry(
+	const Csi__V1__Volume *volume, const char *key, const char *value, struct error *err)
 {
-	_cleanup_free_ char *path = volume_message_path(volume);
+	for (size_t i = 0; i < volume->n_volume_context; i++) {
+		const Csi__V1__Volume__VolumeContextEntry *entry = volume->volume_context[i];
 
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(entries[i]->key, ORDINAL_KEY_PATH) && strcmp(entries[i]->value, path))
-			return error_set(err, ERROR_INVALID, "volume_context: %s is %s",
-				ORDINAL_KEY_PATH, path);
+		if (!strcmp(entry->key, key) && strcmp(entry->value, value))
+			return error_set(
+				err, ERROR_INVALID, "volume_context: %s is %s", key, entry->value);
+	}
+	return 0;
+}
+
+/* The context that the volume was made with; other keys are those of callers on the way. */
+static int check_context(const struct driver *driver, const struct volume *volume,
+	const Csi__V1__ValidateVolumeCapabilitiesRequest *request, struct error *err)
+{
+	_cleanup_(volume_message_done) struct volume_message message = {0};
+
+	volume_message_init(&message, driver, volume);
+	for (size_t i = 0; i < request->n_volume_context; i++)
+		if (check_context_entry(&message.volume, request->volume_context[i]->key,
+			    request->volume_context[i]->value, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -152,11 +164,27 @@ static int check_parameters(const struct driver *driver, const struct volume *vo
 
 	if (!request->n_parameters)
 		return 0;
-	if (parameters_parse(request->parameters, request->n_parameters, &parameters, err) < 0)
+	if (parameters_parse(request->parameters, request->n_parameters, &parameters, err) < 0 ||
+		parameters_parse_mutable(request->mutable_parameters, request->n_mutable_parameters,
+			&parameters.on_delete, err) < 0)
 		return -1;
 	what = volumes_difference(&driver->volumes, volume, &parameters);
 	if (what)
 		return error_set(err, ERROR_INVALID, "parameters: they say %s", what);
+	return 0;
+}
+
+static int check_mutable(const struct volume *volume,
+	const Csi__V1__ValidateVolumeCapabilitiesRequest *request, struct error *err)
+{
+	enum on_delete said = volume->record->on_delete;
+
+	if (parameters_parse_mutable(
+		    request->mutable_parameters, request->n_mutable_parameters, &said, err) < 0)
+		return -1;
+	if (said != volume->record->on_delete)
+		return error_set(
+			err, ERROR_INVALID, "mutable_parameters: they say another onDelete");
 	return 0;
 }
 
@@ -166,13 +194,10 @@ static int check_validated(const struct driver *driver, const struct volume *vol
 {
 	if (requests_check_capabilities(
 		    request->volume_capabilities, request->n_volume_capabilities, err) < 0 ||
-		check_context(volume, request->volume_context, request->n_volume_context, err) <
-			0 ||
+		check_context(driver, volume, request, err) < 0 ||
 		check_parameters(driver, volume, request, err) < 0)
 		return -1;
-	if (request->n_mutable_parameters)
-		return error_set(err, ERROR_INVALID, NO_MUTABLE_PARAMETERS);
-	return 0;
+	return check_mutable(volume, request, err);
 }
 
 static int validate_volume_capabilities(
@@ -199,6 +224,8 @@ static int validate_volume_capabilities(
 		confirmed.n_volume_context = request->n_volume_context;
 		confirmed.parameters = (void *)request->parameters;
 		confirmed.n_parameters = request->n_parameters;
+		confirmed.mutable_parameters = (void *)request->mutable_parameters;
+		confirmed.n_mutable_parameters = request->n_mutable_parameters;
 		confirmed.volume_capabilities = request->volume_capabilities;
 		confirmed.n_volume_capabilities = request->n_volume_capabilities;
 		response.confirmed = &confirmed;
@@ -362,6 +389,38 @@ static const char *expand_subject(const ProtobufCMessage *message)
 	return ((const Csi__V1__ControllerExpandVolumeRequest *)message)->volume_id;
 }
 
+static int controller_modify_volume(
+	void *context, const ProtobufCMessage *message, struct rpc_reply *reply, struct error *err)
+{
+	struct driver *driver = context;
+	const Csi__V1__ControllerModifyVolumeRequest *request = (const void *)message;
+	Csi__V1__ControllerModifyVolumeResponse response =
+		CSI__V1__CONTROLLER_MODIFY_VOLUME_RESPONSE__INIT;
+	_cleanup_(volume_done) struct volume volume = {0};
+	enum on_delete on_delete = ON_DELETE_DELETE;
+
+	if (requests_check_text("volume_id", request->volume_id, REQUEST_TEXT_MAX, err) < 0 ||
+		requests_check_map("secrets", request->secrets, request->n_secrets, err) < 0 ||
+		requests_check_map("mutable_parameters", request->mutable_parameters,
+			request->n_mutable_parameters, err) < 0 ||
+		volumes_find(&driver->volumes, request->volume_id, &volume, err) < 0)
+		return -1;
+	if (!request->n_mutable_parameters)
+		return error_set(err, ERROR_INVALID, "mutable_parameters is missing");
+	if (parameters_parse_mutable(request->mutable_parameters, request->n_mutable_parameters,
+		    &on_delete, err) < 0 ||
+		volumes_modify(&driver->volumes, request->volume_id, on_delete,
+			rpc_reply_cancelled(reply), err) < 0)
+		return -1;
+	rpc_reply_set(reply, &response.base);
+	return 0;
+}
+
+static const char *modify_subject(const ProtobufCMessage *message)
+{
+	return ((const Csi__V1__ControllerModifyVolumeRequest *)message)->volume_id;
+}
+
 #define RPC(name) CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__##name
 
 static int controller_get_capabilities(
@@ -376,6 +435,7 @@ static int controller_get_capabilities(
 		RPC(VOLUME_CONDITION),
 		RPC(GET_VOLUME),
 		RPC(SINGLE_NODE_MULTI_WRITER),
+		RPC(MODIFY_VOLUME),
 	};
 	Csi__V1__ControllerServiceCapability__RPC rpcs[ARRAY_SIZE(types)];
 	Csi__V1__ControllerServiceCapability capabilities[ARRAY_SIZE(types)];
@@ -417,6 +477,9 @@ const struct rpc_method controller_methods[] = {
 	{"/csi.v1.Controller/ControllerExpandVolume",
 		&csi__v1__controller_expand_volume_request__descriptor, controller_expand_volume,
 		expand_subject},
+	{"/csi.v1.Controller/ControllerModifyVolume",
+		&csi__v1__controller_modify_volume_request__descriptor, controller_modify_volume,
+		modify_subject},
 	{"/csi.v1.Controller/ControllerGetCapabilities",
 		&csi__v1__controller_get_capabilities_request__descriptor,
 		controller_get_capabilities, NULL},

@@ -51,6 +51,7 @@ static struct record *new_record(const struct creation *creation)
 		.statefulset_uid = copy_text(parameters->statefulset_uid),
 		.template = copy_text(parameters->template),
 		.ordinal = copy_text(parameters->ordinal),
+		.cluster_uid = copy_text(parameters->cluster_uid),
 	};
 	return record;
 }
@@ -63,9 +64,14 @@ const char *creation_difference(
 	if (record->mode != parameters->mode || record->uid != id_number(parameters->uid) ||
 		record->gid != id_number(parameters->gid))
 		return "another mode, uid or gid";
-	if (record->on_delete != parameters->on_delete ||
+	/* ControllerModifyVolume does not make another volume of it. */
+	if ((record->on_delete != parameters->on_delete && !record->modified) ||
 		record->archive_ttl != parameters->archive_ttl)
 		return "another onDelete or archiveTTL";
+	/* Records of before clusters were told apart fit any, and so do callers who do not say. */
+	if (record->cluster_uid && parameters->cluster_uid &&
+		strcmp(record->cluster_uid, parameters->cluster_uid))
+		return "another cluster's UID";
 	return record->reuse != parameters->reuse ? "another reuse" : NULL;
 }
 

@@ -227,6 +227,7 @@ static const struct {
 	{ORDINAL_KEY_STATEFULSET_UID, FIELD(statefulset_uid), parse_text},
 	{ORDINAL_KEY_TEMPLATE, FIELD(template), parse_text},
 	{ORDINAL_KEY_ORDINAL, FIELD(ordinal), parse_text},
+	{ORDINAL_KEY_CLUSTER_UID, FIELD(cluster_uid), parse_text},
 };
 
 static int refuse_unknown(const char *key, struct error *err)
@@ -269,6 +270,25 @@ int parameters_parse(const void *entries, size_t count, struct parameters *ret, 
 	else if (parsing.archive_on_delete > 0)
 		parsing.parameters.on_delete = ON_DELETE_ARCHIVE;
 	*ret = parsing.parameters;
+	return 0;
+}
+
+int parameters_parse_mutable(
+	const void *entries, size_t count, enum on_delete *on_delete, struct error *err)
+{
+	const struct map_entry *const *entry = entries;
+	int said = (int)*on_delete;
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(entry[i]->key, "onDelete"))
+			return error_set(err, ERROR_INVALID,
+				"unknown mutable parameter \"%s\" in the VolumeAttributesClass; the "
+				"only one known is onDelete",
+				entry[i]->key);
+		if (parse_on_delete(entry[i]->value, &said, err) < 0)
+			return error_prefix(err, "mutable parameter onDelete");
+	}
+	*on_delete = (enum on_delete)said;
 	return 0;
 }
 

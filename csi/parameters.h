@@ -34,11 +34,17 @@ struct parameters {
 	const char *statefulset_uid;
 	const char *template;
 	const char *ordinal;
+	const char *cluster_uid;
 };
 
 /* Read COUNT entries: an array of pointers to map entries, as protobuf-c has them. ERROR_INVALID
  * names the parameter that is wrong and what is understood. */
 int parameters_parse(const void *entries, size_t count, struct parameters *ret, struct error *err);
+
+/* The same of mutable parameters, those of a VolumeAttributesClass: *ON_DELETE stays as it is where
+ * they do not say. */
+int parameters_parse_mutable(
+	const void *entries, size_t count, enum on_delete *on_delete, struct error *err);
 
 /* The path below the base where PARAMETERS want the volume whose name has the hash HASH: the class'
  * pathPattern, or the default for its kind of claim. ERROR_INVALID for a pattern that does not fit.

@@ -40,6 +40,7 @@ static const struct {
 	{"statefulsetUid", offsetof(struct record, statefulset_uid), false},
 	{"template", offsetof(struct record, template), false},
 	{"ordinal", offsetof(struct record, ordinal), false},
+	{"clusterUid", offsetof(struct record, cluster_uid), false},
 };
 
 static const struct {
@@ -56,6 +57,7 @@ static const struct {
 	{"copied", offsetof(struct record, copied), false},
 	{"retired", offsetof(struct record, retired), false},
 	{"predecessorRetired", offsetof(struct record, predecessor_retired), false},
+	{"modified", offsetof(struct record, modified), false},
 };
 
 static char **text_at(const struct record *record, size_t field)

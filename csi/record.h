@@ -32,6 +32,7 @@ struct record {
 	int64_t copied;         /* 1: the copy of its source is whole */
 	int64_t retired;        /* when it was deleted, in microseconds since 1970; 0: it lives */
 	int64_t predecessor_retired; /* when that one was: its name may have come back since */
+	int64_t modified;            /* 1: onDelete is not what it was made with any more */
 	char *name;                  /* CSI's name of the volume */
 	char *place;                 /* the path that was wanted, below the base */
 	char *path;                  /* the path that it has, or had before it was archived */
@@ -39,9 +40,11 @@ struct record {
 	char *predecessor;           /* hash of the retired volume whose data it took up */
 	char *source;                /* id of the volume that it began as a copy of */
 
-	/* For administrators and for finding a predecessor; NULL where the caller did not say. */
+	/* For administrators, for finding a predecessor and for telling clusters apart; NULL where
+	 * the caller did not say. */
 	char *namespace, *namespace_uid, *claim, *pv;
 	char *statefulset, *statefulset_uid, *template, *ordinal;
+	char *cluster_uid;
 };
 
 void record_free(struct record *record);

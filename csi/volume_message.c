@@ -6,7 +6,7 @@
 
 #include "names.h"
 
-char *volume_message_path(const struct volume *volume)
+static char *path_of(const struct volume *volume)
 {
 	char *path;
 
@@ -41,19 +41,46 @@ static void fill_source(struct volume_message *message, const struct record *rec
 	message->volume.content_source = &message->source;
 }
 
+static void add_context(struct volume_message *message, const char *key, const char *value)
+{
+	size_t i = message->volume.n_volume_context++;
+
+	csi__v1__volume__volume_context_entry__init(&message->entries[i]);
+	message->entries[i].key = (char *)key;
+	message->entries[i].value = (char *)value;
+	message->context[i] = &message->entries[i];
+}
+
+/* Whose volume it is, for a provisioner that looks for such as no claim knows any more. A volume's
+ * context never changes, and is the same wherever it is told: one that was made before there were
+ * clusters to tell apart keeps what its PersistentVolume has. */
+static void add_owner(struct volume_message *message, const struct record *record)
+{
+	const struct {
+		const char *key, *value;
+	} owner[] = {
+		{ORDINAL_KEY_CLUSTER_UID, record->cluster_uid},
+		{CSI_KEY_PVC_NAMESPACE, record->namespace},
+		{CSI_KEY_PVC_NAME, record->claim},
+		{CSI_KEY_PV_NAME, record->pv},
+	};
+
+	_Static_assert(ARRAY_SIZE(owner) + 1 == VOLUME_CONTEXT_MAX, "and the path");
+	for (size_t i = 0; record->cluster_uid && i < ARRAY_SIZE(owner); i++)
+		if (owner[i].value)
+			add_context(message, owner[i].key, owner[i].value);
+}
+
 void volume_message_init(
 	struct volume_message *ret, const struct driver *driver, const struct volume *volume)
 {
 	csi__v1__volume__init(&ret->volume);
-	csi__v1__volume__volume_context_entry__init(&ret->entry);
-	ret->path = volume_message_path(volume);
-	ret->entry.key = (char *)ORDINAL_KEY_PATH;
-	ret->entry.value = ret->path;
-	ret->context[0] = &ret->entry;
+	ret->path = path_of(volume);
+	add_context(ret, ORDINAL_KEY_PATH, ret->path);
+	add_owner(ret, volume->record);
 	ret->volume.volume_id = (char *)volume->id;
 	ret->volume.capacity_bytes = volume->record->capacity;
 	ret->volume.volume_context = ret->context;
-	ret->volume.n_volume_context = 1;
 	fill_topology(ret, driver);
 	fill_source(ret, volume->record);
 }

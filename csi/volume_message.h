@@ -9,11 +9,14 @@
 #include "csi.pb-c.h"
 #include "driver.h"
 
+#define VOLUME_CONTEXT_MAX 5
+
 /* All that .volume points to; it must not be moved. */
 struct volume_message {
 	Csi__V1__Volume volume;
 	char *path;
-	Csi__V1__Volume__VolumeContextEntry entry, *context[1];
+	Csi__V1__Volume__VolumeContextEntry entries[VOLUME_CONTEXT_MAX];
+	Csi__V1__Volume__VolumeContextEntry *context[VOLUME_CONTEXT_MAX];
 	Csi__V1__Topology__SegmentsEntry segment, *segments[1];
 	Csi__V1__Topology topology, *topologies[1];
 	Csi__V1__VolumeContentSource source;
@@ -24,9 +27,6 @@ struct volume_message {
 void volume_message_init(
 	struct volume_message *ret, const struct driver *driver, const struct volume *volume);
 void volume_message_done(struct volume_message *message);
-
-/* "<base>/<path>": what the volume's context says. Caller frees. */
-char *volume_message_path(const struct volume *volume);
 
 /* How a volume fares. *RET points into REASON, which the caller has. */
 void volume_message_condition(struct driver *driver, const struct volume *volume,

@@ -363,6 +363,35 @@ int volumes_expand(struct volumes *volumes, const char *text, const struct volum
 	return expand(volumes, text, size, ret_capacity, err);
 }
 
+static int modify(
+	struct volumes *volumes, const char *text, enum on_delete on_delete, struct error *err)
+{
+	_cleanup_(record_freep) struct record *record = NULL;
+	struct volume_hash hash;
+	struct base *base;
+
+	if (find_to_change(volumes, text, &base, &record, err) < 0)
+		return -1;
+	volume_id_hash(record->name, &hash);
+	if (record->on_delete != on_delete)
+		record->modified = 1;
+	record->on_delete = on_delete;
+	/* Also where that is nothing new: an earlier call may not have brought it to the disk. */
+	return catalog_write(base->catalog, &hash, record, err);
+}
+
+int volumes_modify(struct volumes *volumes, const char *text, enum on_delete on_delete,
+	const atomic_bool *cancelled, struct error *err)
+{
+	_cleanup_(keylock_release) struct keylock_holder held = {0};
+	struct volume_id id;
+
+	if (volume_id_parse(text, &id, err) < 0 ||
+		keylock_acquire(&volumes->busy, id.hash.text, cancelled, &held, err) < 0)
+		return -1;
+	return modify(volumes, text, on_delete, err);
+}
+
 int volumes_find(struct volumes *volumes, const char *id, struct volume *ret, struct error *err)
 {
 	struct volume volume = {0};

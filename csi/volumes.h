@@ -85,6 +85,10 @@ int volumes_delete(
 int volumes_expand(struct volumes *volumes, const char *id, const struct volume_size *size,
 	const atomic_bool *cancelled, int64_t *ret_capacity, struct error *err);
 
+/* Let deleting the volume do something else to its data than its class said; on disk on return. */
+int volumes_modify(struct volumes *volumes, const char *id, enum on_delete on_delete,
+	const atomic_bool *cancelled, struct error *err);
+
 /* Find a volume that is ready, or ERROR_NOT_FOUND. Caller calls volume_done(RET). */
 int volumes_find(struct volumes *volumes, const char *id, struct volume *ret, struct error *err);
 

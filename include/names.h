@@ -24,6 +24,10 @@
 #define ORDINAL_KEY_TEMPLATE        ORDINAL_KEY_PREFIX "template"
 #define ORDINAL_KEY_ORDINAL         ORDINAL_KEY_PREFIX "ordinal"
 
+/* The UID of namespace kube-system: whose volume it is, where clusters share a disk or an export. A
+ * parameter, and in the volume's context. */
+#define ORDINAL_KEY_CLUSTER_UID ORDINAL_KEY_PREFIX "cluster-uid"
+
 /* As an annotation of a claim, and so as a parameter: copy a volume though a pod uses it. */
 #define ORDINAL_KEY_ALLOW_LIVE_COPY ORDINAL_KEY_PREFIX "allow-live-copy"
 

@@ -77,7 +77,9 @@ static void test_record(void **state)
 		.name = (char *)"a \"name\"\\/ with €",
 		.place = (char *)"p",
 		.path = (char *)"p@x",
-		.template = (char *)"data"};
+		.template = (char *)"data",
+		.cluster_uid = (char *)"u",
+		.modified = 1};
 	_cleanup_free_ char *text = record_encode(&record);
 	_cleanup_(record_freep) struct record *back = NULL;
 	struct error err;
@@ -89,10 +91,32 @@ static void test_record(void **state)
 	assert_string_equal(back->name, record.name);
 	assert_string_equal(back->path, "p@x");
 	assert_string_equal(back->template, "data");
+	assert_string_equal(back->cluster_uid, "u");
+	assert_int_equal(back->modified, 1);
 	assert_null(back->claim);
 }
 
 #define REST "\"place\":\"p\",\"path\":\"p\",\"mode\":511,\"uid\":-1,\"gid\":-1,"
+
+/* What an earlier version wrote, and what a later one may add. */
+static void test_other_versions_records(void **state)
+{
+	static const char *const texts[] = {
+		"{\"version\":1,\"state\":\"ready\",\"name\":\"n\"," REST "\"capacity\":7}",
+		"{\"version\":1,\"state\":\"ready\",\"name\":\"n\"," REST
+		"\"capacity\":7,\"later\":{}}"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_cleanup_(record_freep) struct record *record = NULL;
+
+		assert_int_equal(record_decode(texts[i], strlen(texts[i]), &record, NULL), 0);
+		assert_int_equal(record->capacity, 7);
+		assert_null(record->cluster_uid);
+		assert_int_equal(record->modified, 0);
+		assert_int_equal(record->on_delete, ON_DELETE_DELETE);
+	}
+}
 
 static void test_bad_records(void **state)
 {
@@ -303,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_many_places),
 		cmocka_unit_test(test_record),
+		cmocka_unit_test(test_other_versions_records),
 		cmocka_unit_test(test_bad_records),
 		TEST(test_missing),
 		TEST(test_records_on_disk),

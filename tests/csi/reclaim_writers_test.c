@@ -112,6 +112,10 @@ static void expect_unavailable(struct volumes *volumes)
 		volumes_expand(volumes, scene_id(volumes, &live), &size, NULL, &capacity, &err),
 		-1);
 	assert_int_equal(err.kind, ERROR_UNAVAILABLE);
+	assert_int_equal(
+		volumes_modify(volumes, scene_id(volumes, &live), ON_DELETE_RETAIN, NULL, &err),
+		-1);
+	assert_int_equal(err.kind, ERROR_UNAVAILABLE);
 }
 
 static size_t count_listed(struct volumes *volumes)
