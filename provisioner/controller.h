@@ -22,6 +22,7 @@ struct controller {
 	struct store *claims, *volumes, *classes, *sets, *nodes;
 	const char *volume_name_prefix;
 	bool extra_create_metadata;
+	const char *cluster_uid; /* UID of namespace kube-system; NULL: not told */
 	const char *node; /* whose volumes are ours, where every node has its own; NULL: all */
 };
 

@@ -66,7 +66,11 @@ static void add_metadata(struct provisioning *provisioning, const struct control
 			parameters, CSI_KEY_PVC_NAMESPACE, provisioning->claim->object.namespace);
 		string_map_add(parameters, CSI_KEY_PV_NAME, provisioning->volume_name);
 	}
-	if (!provisioning->has_place || !controller->driver.info.ours)
+	if (!controller->driver.info.ours)
+		return;
+	if (controller->cluster_uid)
+		string_map_add(parameters, ORDINAL_KEY_CLUSTER_UID, controller->cluster_uid);
+	if (!provisioning->has_place)
 		return;
 	string_map_add(parameters, ORDINAL_KEY_STATEFULSET, place->statefulset);
 	string_map_add(parameters, ORDINAL_KEY_STATEFULSET_UID, place->statefulset_uid);

@@ -261,6 +261,36 @@ static void test_metadata(void **state)
 	end(&fixture);
 }
 
+/* Whose volume it is, our own driver is told of every claim. */
+static void test_cluster(void **state)
+{
+	static const struct {
+		bool ours;
+		const char *cluster, *parameters;
+	} cases[] = {
+		{true, "k1", "parameters{ordinal.dev/cluster-uid=k1} "},
+		{true, NULL, "parameters{} "},
+		{false, "k1", "parameters{} "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct fixture fixture;
+		struct controller *controller = &fixture.world.controller;
+
+		begin(&fixture, plain, class_retain, NULL, 0);
+		provisioning_done(&fixture.provisioning);
+		controller->driver.info.ours = cases[i].ours;
+		controller->cluster_uid = cases[i].cluster;
+		controller->extra_create_metadata = false;
+		assert_int_equal(provisioning_init(&fixture.provisioning, controller, fixture.claim,
+					 fixture.class, NULL, NULL),
+			0);
+		check_parameters(&fixture, cases[i].parameters);
+		end(&fixture);
+	}
+}
+
 /* Labels hold 63 characters, annotations hold more. */
 static void test_long_names(void **state)
 {
@@ -394,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_block_has_no_fs_type),
 		cmocka_unit_test(test_allowed_topologies),
 		cmocka_unit_test(test_metadata),
+		cmocka_unit_test(test_cluster),
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_too_small),
