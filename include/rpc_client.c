@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "utf8.h"
 #include "wire_strings.h"
 
 struct rpc_client {
@@ -191,7 +192,7 @@ static int status_error(
 		return error_set(
 			err, kind, "%s failed with %s and no message", name, error_kind_name(kind));
 	/* It goes into JSON, which has to be UTF-8. */
-	if (!wire_strings_is_utf8((const uint8_t *)text, length))
+	if (!utf8_is_valid((const uint8_t *)text, length))
 		return error_set(err, kind,
 			"%s failed with %s and a message that is not valid UTF-8", name,
 			error_kind_name(kind));

@@ -27,8 +27,6 @@ struct csi_driver_info {
 	bool expand;                   /* EXPAND_VOLUME of the Controller service */
 	bool node_expand;              /* EXPAND_VOLUME of the Node service, if it is served here */
 	bool offline_expand_only;      /* a volume in use cannot grow */
-	bool clone;                    /* CLONE_VOLUME */
-	bool snapshots;                /* CREATE_DELETE_SNAPSHOT */
 	bool list_volumes;             /* LIST_VOLUMES */
 	bool modify_volume;            /* MODIFY_VOLUME */
 };

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* A call that is added to the table must get its guard here. */
-_Static_assert(offsetof(struct csi_driver, self) == 2 * sizeof(void (*)(void)),
+_Static_assert(offsetof(struct csi_driver, self) == 6 * sizeof(void (*)(void)),
 	"a call of the driver has no guard");
 
 static int check(const struct lease_guard *guard, struct error *err)
@@ -35,13 +35,51 @@ static int create_volume(void *self, const struct csi_create_request *request,
 	return guard->driver.create_volume(guard->driver.self, request, ret_volume, err);
 }
 
-static int delete_volume(void *self, const char *handle, struct error *err)
+static int delete_volume(
+	void *self, const char *handle, const struct string_map *secrets, struct error *err)
 {
 	struct lease_guard *guard = self;
 
 	if (check(guard, err) < 0)
 		return -1;
-	return guard->driver.delete_volume(guard->driver.self, handle, err);
+	return guard->driver.delete_volume(guard->driver.self, handle, secrets, err);
+}
+
+static int expand_volume(void *self, const struct csi_expand_request *request, int64_t *ret_bytes,
+	bool *ret_node_expansion, struct error *err)
+{
+	struct lease_guard *guard = self;
+
+	if (check(guard, err) < 0)
+		return -1;
+	return guard->driver.expand_volume(
+		guard->driver.self, request, ret_bytes, ret_node_expansion, err);
+}
+
+static int modify_volume(void *self, const char *handle, const struct string_map *parameters,
+	const struct string_map *secrets, struct error *err)
+{
+	struct lease_guard *guard = self;
+
+	if (check(guard, err) < 0)
+		return -1;
+	return guard->driver.modify_volume(guard->driver.self, handle, parameters, secrets, err);
+}
+
+static int list_volumes(void *self,
+	int (*each)(void *context, const struct csi_volume *volume, struct error *err),
+	void *context, struct error *err)
+{
+	struct lease_guard *guard = self;
+
+	return guard->driver.list_volumes(guard->driver.self, each, context, err);
+}
+
+static int probe(void *self, struct error *err)
+{
+	struct lease_guard *guard = self;
+
+	return guard->driver.probe(guard->driver.self, err);
 }
 
 struct kube_api lease_guard_api(struct lease_guard *guard)
@@ -54,6 +92,10 @@ struct csi_driver lease_guard_driver(struct lease_guard *guard)
 	return (struct csi_driver){
 		.create_volume = create_volume,
 		.delete_volume = delete_volume,
+		.expand_volume = expand_volume,
+		.list_volumes = list_volumes,
+		.modify_volume = modify_volume,
+		.probe = probe,
 		.self = guard,
 		.info = guard->driver.info,
 	};
