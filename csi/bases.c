@@ -134,6 +134,8 @@ static int become_writer(struct base *base, struct error *err)
 		return -1;
 	if (inventory_load(&base->inventory, base->catalog, err) < 0) {
 		catalog_unlock(base->catalog);
+		/* It says nothing of the volume that a caller asks for, which may be there. */
+		err->kind = ERROR_UNAVAILABLE;
 		return -1;
 	}
 	return 0;

@@ -45,7 +45,8 @@ int bases_get(struct bases *bases, const struct location *location, bool create,
 bool bases_has(struct bases *bases, const struct location *location);
 
 /* Take the lock of BASE's catalog and read it, unless that is done. *RET_NOW, where it is not NULL,
- * says whether this call did. ERROR_UNAVAILABLE says which process has the lock. */
+ * says whether this call did. ERROR_UNAVAILABLE says which process has the lock, or what is wrong
+ * with the records. */
 int base_become_writer(struct base *base, bool *ret_now, struct error *err);
 bool base_is_writer(struct base *base);
 

@@ -395,6 +395,15 @@ static int create_new(
 	return 0;
 }
 
+/* What is there of the volume, if anything, is not known or stays: a caller that takes the error
+ * for the end of it would never come back for that. */
+static int not_final(struct error *err)
+{
+	if (err)
+		err->kind = ERROR_ABORTED;
+	return -1;
+}
+
 /* Go on with a creation that was interrupted, or begin anew where it was for another request. */
 static int resume(const struct creation *creation, struct record *record,
 	struct record **ret_record, struct error *err)
@@ -402,7 +411,7 @@ static int resume(const struct creation *creation, struct record *record,
 	if (difference(creation, record) || inventory_reserve(&creation->base->inventory,
 						    record->path, &creation->hash, NULL) < 0) {
 		if (forget(creation, record, err) < 0)
-			return -1;
+			return not_final(err);
 		return create_new(creation, ret_record, err);
 	}
 	return complete(creation, record, err) < 0 ? take_back(creation, record, err) : 0;
@@ -419,7 +428,8 @@ int creation_run(const struct creation *creation, struct record **ret_record, st
 		return error_set(err, ERROR_ABORTED,
 			"a volume of this name is still being removed: try again");
 	if (found < 0)
-		return err->kind == ERROR_NOT_FOUND ? create_new(creation, ret_record, err) : -1;
+		return err->kind == ERROR_NOT_FOUND ? create_new(creation, ret_record, err)
+						    : not_final(err);
 	switch (record->state) {
 	case RECORD_RETAINED:
 	case RECORD_ARCHIVED:

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base_check.h"
 #include "fs_calls.h"
 
 static const struct fs_calls *kernel;
@@ -337,6 +338,78 @@ static void test_failed_creation_leaves_nothing(void **state)
 	volumes_stop(&volumes);
 }
 
+/* Whether a caller who is told KIND takes it that there is no volume, and does not come back. */
+static bool is_final(enum error_kind kind)
+{
+	return kind != ERROR_ABORTED && kind != ERROR_UNAVAILABLE && kind != ERROR_CANCELLED &&
+	       kind != ERROR_TIMEOUT;
+}
+
+static bool has_record(struct fixture *fixture, const char *name)
+{
+	struct volume_hash hash;
+
+	volume_id_hash(name, &hash);
+	return fixture_exists(fixture_path(fixture, "root/.ordinal/volumes/%s.json", hash.text)) ||
+	       fixture_exists(fixture_path(fixture, "root/.ordinal/volumes/%s.intent", hash.text));
+}
+
+/* What is left of a call that died at BEFORE, and whether it died. */
+static bool leave_half_made(struct fixture *fixture, int before)
+{
+	struct volumes volumes;
+	struct volume volume = {0};
+	struct error err;
+	bool died;
+
+	base_remove(fixture->root);
+	assert_int_equal(mkdir(fixture->root, 0755), 0);
+	start(fixture, &volumes);
+	calls_left = before;
+	died = create(&volumes, "pvc-1", &volume, &err) < 0;
+	calls_left = -1;
+	volume_done(&volume);
+	volumes_stop(&volumes);
+	return died;
+}
+
+/* Everything fails from some call on, in a process that finds what another one has left, half made
+ * or whole: a final error would leave it there for ever. */
+static void test_final_errors_leave_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct parameters other = of_set;
+	struct volume_request same = {"pvc-1", {4096, 0}, &of_set, NULL, NULL};
+	struct volume_request changed = {"pvc-1", {4096, 0}, &other, NULL, NULL};
+	bool died = true;
+
+	other.mode = 0700;
+	for (int before = 0; died; before++) {
+		bool failed = true;
+
+		for (int point = 0; failed; point++) {
+			/* What is whole cannot be changed: only the same is asked for then. */
+			struct volume_request *request = &same;
+			struct volumes volumes;
+			struct volume volume = {0};
+			struct error err = {0};
+
+			died = leave_half_made(fixture, before);
+			if (died && point % 2)
+				request = &changed;
+			start(fixture, &volumes);
+			calls_left = point / 2;
+			failed = volumes_create(&volumes, request, &volume, &err) < 0;
+			calls_left = -1;
+			if (failed && is_final(err.kind) && has_record(fixture, "pvc-1"))
+				fail_msg("made up to %d, failed at %d: %s (%s)", before, point,
+					error_kind_name(err.kind), err.text);
+			volume_done(&volume);
+			volumes_stop(&volumes);
+		}
+	}
+}
+
 /* Trash that cannot be removed keeps a volume of the same name from being made over it. */
 static void test_name_in_trash(void **state)
 {
@@ -406,6 +479,8 @@ static void test_damaged_record(void **state)
 		"{\"version\": 99}");
 	start(fixture, &volumes);
 	assert_int_equal(create(&volumes, "pvc-2", &volume, &err), -1);
+	/* Not final: pvc-2 may have been made before. */
+	assert_int_equal(err.kind, ERROR_UNAVAILABLE);
 	assert_non_null(strstr(err.text, "aaaaaaaaaaaaaaaaaaaaaa.json"));
 	assert_non_null(strstr(err.text, "move it out"));
 	volumes_stop(&volumes);
@@ -483,6 +558,7 @@ int main(void)
 		TEST(test_place_being_deleted),
 		TEST(test_delete_on_a_full_disk),
 		TEST(test_failed_creation_leaves_nothing),
+		TEST(test_final_errors_leave_nothing),
 		TEST(test_name_in_trash),
 		TEST(test_half_made_with_other_parameters),
 		TEST(test_damaged_record),
