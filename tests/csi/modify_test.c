@@ -18,7 +18,7 @@
 
 static struct map_entry entry_of(const ProtobufCMessageDescriptor *type, const char *pair[2])
 {
-	struct map_entry entry = {.key = (char *)pair[0], .value = (char *)pair[1]};
+	struct map_entry entry;
 
 	protobuf_c_message_init(type, &entry.base);
 	entry.key = (char *)pair[0];
@@ -26,7 +26,7 @@ static struct map_entry entry_of(const ProtobufCMessageDescriptor *type, const c
 	return entry;
 }
 
-/* PAIR, whose key may be NULL, for none. */
+/* KEY may be NULL, for no parameter. */
 static void modify(struct fixture *fixture, const char *id, const char *key, const char *value,
 	enum error_kind kind, const char *text)
 {
@@ -42,6 +42,23 @@ static void modify(struct fixture *fixture, const char *id, const char *key, con
 	request.n_mutable_parameters = key ? 1 : 0;
 	fixture_free(fixture_expect(fixture, "Controller/ControllerModifyVolume", &request,
 		&csi__v1__controller_modify_volume_response__descriptor, kind, text));
+}
+
+static void test_announced(void **state)
+{
+	Csi__V1__ControllerGetCapabilitiesRequest request =
+		CSI__V1__CONTROLLER_GET_CAPABILITIES_REQUEST__INIT;
+	Csi__V1__ControllerGetCapabilitiesResponse *response = fixture_expect(*state,
+		"Controller/ControllerGetCapabilities", &request,
+		&csi__v1__controller_get_capabilities_response__descriptor, ERROR_NONE, NULL);
+	int found = 0;
+
+	for (size_t i = 0; i < response->n_capabilities; i++)
+		if (response->capabilities[i]->rpc->type ==
+			CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__MODIFY_VOLUME)
+			found++;
+	assert_int_equal(found, 1);
+	fixture_free(response);
 }
 
 static void test_refusals(void **state)
@@ -428,6 +445,7 @@ int main(void)
 #define TEST(name)    cmocka_unit_test_setup_teardown(name, fixture_driver, fixture_done)
 #define SCRATCH(name) cmocka_unit_test_setup_teardown(name, fixture_scratch, fixture_done)
 	const struct CMUnitTest tests[] = {
+		TEST(test_announced),
 		TEST(test_refusals),
 		TEST(test_last_word),
 		TEST(test_create),
