@@ -231,7 +231,7 @@ static bool may_write(const struct lease *lease)
 
 	if (lease->missing && lease->seen)
 		return lease->leading || expired;
-	return !is_others(lease) || (!lease->leading && expired);
+	return !is_others(lease) || expired;
 }
 
 /* One try to get the lease, or to keep it. 0 also where another holds it. */
@@ -241,7 +241,6 @@ static int try_to_hold(struct lease *lease, struct error *err)
 
 	if (!lease->current && read_record(lease, err) < 0)
 		return -1;
-	lease->current = false;
 	sent = boottime(lease);
 	if (!may_write(lease))
 		return 0;

@@ -14,10 +14,13 @@
 #include "log.h"
 #include "testing.h"
 
-#define SCHEDULES 2500
+#define SCHEDULES 2000
 #define ROUNDS    200
 #define PARTIES   3
 #define LATE_MAX  4
+
+#define THREAD_ROUNDS  3000
+#define THREAD_LEADERS 20
 
 static _Atomic int64_t clock_ms;
 
@@ -320,10 +323,132 @@ static void test_schedules(void **state)
 	/* The schedules are worth something only if the lease goes from hand to hand in them. */
 }
 
+/* The same with threads, which nobody can replay: only the clock is the test's. */
+struct runner {
+	struct fake_lease *server;
+	struct lease *lease;
+	pthread_t worker;
+	unsigned dice; /* of the lease's thread */
+	_Atomic bool lost;
+};
+
+static _Atomic int runs_led, works_done;
+
+static int call_with_faults(void *self, const struct rest_request *request,
+	struct json_object **ret_body, struct error *err)
+{
+	struct runner *runner = self;
+	int fault = rand_r(&runner->dice) % 10;
+	int result;
+
+	if (fault == 0)
+		return error_set(err, ERROR_UNAVAILABLE, "refused");
+	result = fake_lease_call(runner->server, request, ret_body, err);
+	if (result < 0 || fault != 1)
+		return result;
+	json_object_put(take_ptr(*ret_body));
+	return error_set(err, ERROR_TIMEOUT, "done, but who knows");
+}
+
+static void note_lost(void *context)
+{
+	struct runner *runner = context;
+
+	runner->lost = true;
+}
+
+/* What a worker does: wait, then look before each step. */
+static void *work(void *context)
+{
+	struct lease *lease = context;
+
+	if (!lease_wait(lease))
+		return NULL;
+	runs_led++;
+	while (lease_is_held(lease)) {
+		works_done++;
+		usleep(100);
+	}
+	return NULL;
+}
+
+static void start_runner(struct runner *runner, struct fake_lease *server)
+{
+	static int identities;
+	const struct kube_api api = {call_with_faults, runner};
+	char identity[32];
+
+	snprintf(identity, sizeof(identity), "t%d", identities++);
+	*runner = (struct runner){.server = server, .dice = (unsigned)identities};
+	runner->lease = lease_new(&api, &(struct lease_options){
+						.namespace = "ns",
+						.name = "l",
+						.identity = identity,
+						.duration_ms = 1000,
+						.renew_deadline_ms = 600,
+						.retry_period_ms = 2,
+						.lost = note_lost,
+						.context = runner,
+						.boottime_ms = fake_boottime,
+					});
+	lease_start(runner->lease);
+	if (pthread_create(&runner->worker, NULL, work, runner->lease))
+		abort();
+}
+
+static void end_runner(struct runner *runner)
+{
+	lease_stop(runner->lease);
+	lease_release(runner->lease);
+	pthread_join(runner->worker, NULL);
+	lease_free(runner->lease);
+}
+
+/* Nobody else moves the clock or ends a lease, so that what is held now is held together. */
+static int count_held(struct runner *runners)
+{
+	int held = 0;
+
+	for (int i = 0; i < PARTIES; i++)
+		held += lease_is_held(runners[i].lease);
+	return held;
+}
+
+static void test_threads(void **state)
+{
+	struct runner runners[PARTIES];
+	struct fake_lease server;
+	unsigned dice = 1;
+
+	(void)state;
+	fake_lease_init(&server);
+	for (int i = 0; i < PARTIES; i++)
+		start_runner(&runners[i], &server);
+	for (int round = 0; round < (runs_led < THREAD_LEADERS ? 100 : 1) * THREAD_ROUNDS;
+		round++) {
+		struct runner *runner = &runners[rand_r(&dice) % PARTIES];
+
+		assert_in_range(count_held(runners), 0, 1);
+		clock_ms += rand_r(&dice) % 50 ? rand_r(&dice) % 20 : rand_r(&dice) % 2000;
+		assert_in_range(count_held(runners), 0, 1);
+		usleep(200);
+		if (runner->lost || rand_r(&dice) % 100 == 0) {
+			end_runner(runner);
+			start_runner(runner, &server);
+		}
+	}
+	for (int i = 0; i < PARTIES; i++)
+		end_runner(&runners[i]);
+	assert_true(runs_led >= THREAD_LEADERS);
+	assert_true(works_done > 0);
+	fake_lease_done(&server);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_schedules),
+		cmocka_unit_test(test_threads),
 	};
 
 	only_seed = argc > 1 ? (unsigned)atoi(argv[1]) : 0;

@@ -552,6 +552,26 @@ static void test_deleted(void **state)
 	end(&fixture);
 }
 
+/* Taken and deleted since we saw that nobody held it. */
+static void test_deleted_unseen(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture);
+	fake_lease_edit(&fixture.server, NULL, "{'holderIdentity': ''}");
+	fixture.b.fail = ERROR_UNAVAILABLE;
+	fixture.b.fail_method = "PUT";
+	assert_false(step(&fixture.b));
+	assert_true(step(&fixture.a));
+	fake_lease_delete(&fixture.server);
+	fixture.b.fail = ERROR_NONE;
+	assert_false(step(&fixture.b));
+	clock_ms += DURATION;
+	assert_true(step(&fixture.b));
+	end(&fixture);
+}
+
 /* Answers with success that say nothing are no renewals. */
 static void test_strange_answers(void **state)
 {
@@ -806,6 +826,7 @@ int main(void)
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_living_holder),
 		cmocka_unit_test(test_deleted),
+		cmocka_unit_test(test_deleted_unseen),
 		cmocka_unit_test(test_strange_answers),
 		cmocka_unit_test(test_forbidden),
 		cmocka_unit_test(test_stop),
