@@ -19,8 +19,8 @@ struct rest_request {
 	const char *path;         /* from the server's root, with its query */
 	const char *content_type; /* of BODY; NULL: application/json */
 	struct json_object *body; /* or NULL; borrowed */
-	int timeout_ms;           /* 0: the usual */
-	bool low_priority;
+	bool low_priority;        /* waits while others want to start */
+	int timeout_ms;           /* of the whole call; 0: the usual 30 s for each attempt */
 };
 
 /* How the controllers reach the API server: a table, so that tests can answer in its place. */

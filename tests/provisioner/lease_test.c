@@ -448,7 +448,8 @@ static void test_http(void **state)
 	struct rest_client *client = rest_client_new(&config);
 	struct kube_api api = rest_client_api(client);
 	struct lease *lease =
-		lease_new(&api, &(struct lease_options){"ns", "l", "a", 90000, 60000, 100});
+		lease_new(&api, &(struct lease_options){"ns", "l", "a", .duration_ms = 90000,
+					.renew_deadline_ms = 60000, .retry_period_ms = 100});
 	const char *put;
 
 	(void)state;

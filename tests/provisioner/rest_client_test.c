@@ -64,9 +64,12 @@ static void test_write(void **state)
 	static const struct http_step steps[] = {{"", 201, NULL, "{}", 0, 0, true}};
 	struct fixture fixture;
 	struct json_object *body = json_of("{'a': '/\303\274'}");
-	struct rest_request requests[] = {{"POST", "/x", NULL, body},
-		{"PATCH", "/x", "application/merge-patch+json", body},
-		{"DELETE", "/x", NULL, NULL}};
+	struct rest_request requests[] = {{.method = "POST", .path = "/x", .body = body},
+		{.method = "PATCH",
+			.path = "/x",
+			.content_type = "application/merge-patch+json",
+			.body = body},
+		{.method = "DELETE", .path = "/x"}};
 	struct kube_api api;
 
 	(void)state;
@@ -93,7 +96,8 @@ static void test_handles_forget(void **state)
 {
 	static const struct http_step steps[] = {{"", 200, NULL, "{}", 0, 0, true}};
 	struct json_object *body = json_of("{'a': 1}");
-	struct rest_request post = {"POST", "/x", "application/a", body};
+	struct rest_request post = {
+		.method = "POST", .path = "/x", .content_type = "application/a", .body = body};
 	struct fixture fixture;
 	struct kube_api api;
 
