@@ -5,7 +5,7 @@
 #include "testing.h"
 
 struct calls {
-	int api, create, delete;
+	int api, writes, reads;
 };
 
 static int count_api(void *self, const struct rest_request *request, struct json_object **ret_body,
@@ -24,15 +24,57 @@ static int count_create(void *self, const struct csi_create_request *request,
 	(void)request;
 	(void)ret_volume;
 	(void)err;
-	((struct calls *)self)->create++;
+	((struct calls *)self)->writes++;
 	return 0;
 }
 
-static int count_delete(void *self, const char *handle, struct error *err)
+static int count_delete(
+	void *self, const char *handle, const struct string_map *secrets, struct error *err)
 {
 	(void)handle;
+	(void)secrets;
 	(void)err;
-	((struct calls *)self)->delete ++;
+	((struct calls *)self)->writes++;
+	return 0;
+}
+
+static int count_expand(void *self, const struct csi_expand_request *request, int64_t *ret_bytes,
+	bool *ret_node_expansion, struct error *err)
+{
+	(void)request;
+	(void)ret_bytes;
+	(void)ret_node_expansion;
+	(void)err;
+	((struct calls *)self)->writes++;
+	return 0;
+}
+
+static int count_modify(void *self, const char *handle, const struct string_map *parameters,
+	const struct string_map *secrets, struct error *err)
+{
+	(void)handle;
+	(void)parameters;
+	(void)secrets;
+	(void)err;
+	((struct calls *)self)->writes++;
+	return 0;
+}
+
+static int count_list(void *self,
+	int (*each)(void *context, const struct csi_volume *volume, struct error *err),
+	void *context, struct error *err)
+{
+	(void)each;
+	(void)context;
+	(void)err;
+	((struct calls *)self)->reads++;
+	return 0;
+}
+
+static int count_probe(void *self, struct error *err)
+{
+	(void)err;
+	((struct calls *)self)->reads++;
 	return 0;
 }
 
@@ -47,7 +89,8 @@ static void test_guard(void **state)
 	for (int held = 0; held <= 1; held++) {
 		struct calls calls = {0};
 		struct lease_guard guard = {pair.a.lease, {count_api, &calls},
-			{count_create, count_delete, &calls, {.name = "d"}}};
+			{count_create, count_delete, count_expand, count_list, count_modify,
+				count_probe, &calls, {.name = "d"}}};
 		struct kube_api api = lease_guard_api(&guard);
 		struct csi_driver driver = lease_guard_driver(&guard);
 		int passed = 0, wanted = held ? 0 : -1;
@@ -63,8 +106,13 @@ static void test_guard(void **state)
 		assert_int_equal(passed, held ? ARRAY_SIZE(methods) : 1);
 		assert_int_equal(calls.api, passed);
 		assert_int_equal(driver.create_volume(driver.self, NULL, NULL, &err), wanted);
-		assert_int_equal(driver.delete_volume(driver.self, "h", &err), wanted);
-		assert_int_equal(calls.create + calls.delete, held ? 2 : 0);
+		assert_int_equal(driver.delete_volume(driver.self, "h", NULL, &err), wanted);
+		assert_int_equal(driver.expand_volume(driver.self, NULL, NULL, NULL, &err), wanted);
+		assert_int_equal(driver.modify_volume(driver.self, "h", NULL, NULL, &err), wanted);
+		assert_int_equal(calls.writes, held ? 4 : 0);
+		assert_int_equal(driver.list_volumes(driver.self, NULL, NULL, &err), 0);
+		assert_int_equal(driver.probe(driver.self, &err), 0);
+		assert_int_equal(calls.reads, 2);
 		assert_int_equal(err.kind, held ? ERROR_NONE : ERROR_ABORTED);
 		assert_string_equal(driver.info.name, "d");
 	}
