@@ -91,9 +91,17 @@ $$(BUILD)/tests/$(1)/%.o: CPPFLAGS += -I$(1) -Itests/$(1)/support
 endef
 $(eval $(call test_rule,provisioner))
 $(eval $(call test_rule,csi))
-# The provisioner's client is tested against the driver's server.
-$(BUILD)/tests/provisioner/csi_client_test: $(addprefix $(BUILD)/csi/,rpc_server.o unix_socket.o)
-$(BUILD)/tests/provisioner/csi_client_test.o: CPPFLAGS += -Icsi
+# The provisioner is tested against a driver that is scripted, on the real driver's server.
+SERVER := $(addprefix $(BUILD)/csi/,rpc_server.o unix_socket.o)
+$(filter $(BUILD)/tests/provisioner/%,$(TESTS)): $(SERVER)
+$(BUILD)/tests/provisioner/support/scripted_%.o: CPPFLAGS += -Icsi
+# The same as a program of its own, for tests that run the provisioner.
+$(BUILD)/tests/provisioner/scripted_driver: $(BUILD)/tests/provisioner/scripted_driver.o \
+		$(addprefix $(BUILD)/tests/provisioner/support/,scripted_driver.o scripted_methods.o \
+		scripted_volumes.o message_text.o) $(SERVER) $(SHARED)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/tests/provisioner/csi_client_test: | $(BUILD)/tests/provisioner/scripted_driver
 # Starts the program.
 $(BUILD)/tests/csi/restart_test: | $(BUILD)/ordinal-csi
 $(BUILD)/tests/%.o: | build/.packages-test

@@ -174,6 +174,14 @@ static void exchange(grpc_call *handle, grpc_completion_queue *queue, grpc_byte_
 	grpc_completion_queue_pluck(queue, answer, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
 }
 
+/* Whether the answer was there, but too large for us: nobody can say that nothing was done. */
+static bool is_too_large(const char *text, size_t length)
+{
+	static const char words[] = "Received message larger than max";
+
+	return length >= sizeof(words) - 1 && !memcmp(text, words, sizeof(words) - 1);
+}
+
 /* The status and its message; gRPC's own words for a deadline, and no words, say too little. */
 static int status_error(
 	const struct rpc_call *call, const struct rpc_answer *answer, struct error *err)
@@ -188,6 +196,9 @@ static int status_error(
 		!memcmp(text, expired, length))
 		return error_set(err, kind, "no answer to %s within %g s", name,
 			(double)call->timeout_ms / 1000);
+	if (kind == ERROR_EXHAUSTED && is_too_large(text, length))
+		return error_set(err, ERROR_ABORTED, "the answer to %s is larger than %d bytes",
+			name, RPC_CLIENT_MAX_MESSAGE);
 	if (!length)
 		return error_set(
 			err, kind, "%s failed with %s and no message", name, error_kind_name(kind));

@@ -38,8 +38,9 @@ struct rpc_call {
 
 /* Call, and wait for the answer. On success *RET_RESPONSE is the caller's, to be freed with
  * protobuf_c_message_free_unpacked(). On failure *ERR has the kind of the server's status and its
- * message; an answer that does not decode, or holds a string that is not UTF-8 or has a NUL, is
- * ERROR_ABORTED: what it says is not known. Any number of threads may call on one client. */
+ * message; an answer that is too large, does not decode, or holds a string that is not UTF-8 or has
+ * a NUL, is ERROR_ABORTED: what it says is not known. Any number of threads may call on one client.
+ */
 int rpc_client_call(struct rpc_client *client, const struct rpc_call *call,
 	ProtobufCMessage **ret_response, struct error *err);
 
