@@ -13,6 +13,8 @@
 #include "utf8.h"
 #include "wire_strings.h"
 
+#define CONNECT_WAIT_MS 100
+
 struct rpc_client {
 	grpc_channel *channel;
 };
@@ -64,7 +66,7 @@ int rpc_client_new(const char *endpoint, struct rpc_client **ret_client, struct 
 		{GRPC_ARG_INTEGER, (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
 			{.integer = RPC_CLIENT_MAX_MESSAGE}},
 		{GRPC_ARG_INTEGER, (char *)GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, {.integer = 100}},
-		{GRPC_ARG_INTEGER, (char *)GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, {.integer = 100}},
+		{GRPC_ARG_INTEGER, (char *)GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, {.integer = 1000}},
 		{GRPC_ARG_INTEGER, (char *)GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, {.integer = 2000}},
 		{GRPC_ARG_STRING, (char *)GRPC_ARG_DEFAULT_AUTHORITY,
 			{.string = (char *)"localhost"}},
@@ -146,6 +148,21 @@ static int unpack(const struct rpc_call *call, grpc_byte_buffer *buffer,
 	return 0;
 }
 
+/* gRPC goes on connecting only while somebody waits, or every 5 s; calls that fail at once do not:
+ * give it a moment, or a driver that is back would not be found for many calls. */
+static void let_connect(struct rpc_client *client, grpc_completion_queue *queue)
+{
+	grpc_connectivity_state state = grpc_channel_check_connectivity_state(client->channel, 1);
+
+	if (state != GRPC_CHANNEL_TRANSIENT_FAILURE)
+		return;
+	grpc_channel_watch_connectivity_state(client->channel, state,
+		gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+			gpr_time_from_millis(CONNECT_WAIT_MS, GPR_TIMESPAN)),
+		queue, client);
+	grpc_completion_queue_pluck(queue, client, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+}
+
 /* Send everything and receive everything in one batch, and wait for it: the deadline is the
  * call's own, so the wait always ends. */
 static void exchange(grpc_call *handle, grpc_completion_queue *queue, grpc_byte_buffer *request,
@@ -222,6 +239,8 @@ int rpc_client_call(struct rpc_client *client, const struct rpc_call *call,
 
 	grpc_metadata_array_init(&answer.initial);
 	grpc_metadata_array_init(&answer.trailing);
+	if (!call->wait_for_ready)
+		let_connect(client, queue);
 	handle = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, queue,
 		method, NULL,
 		gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
