@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "resize_fields.h"
+
 struct json_object *json_member(struct json_object *object, const char *key, enum json_type type)
 {
 	struct json_object *member;
@@ -216,6 +218,7 @@ static int claim_parse(struct object *object, struct json_object *json, struct e
 	claim->has_selector = json_member(spec, "selector", json_type_object) != NULL;
 	claim->cloning_protected = array_contains(
 		json_member(metadata, "finalizers", json_type_array), CLONING_FINALIZER);
+	resize_fields_of_claim(&claim->resize, json);
 	return 0;
 }
 
@@ -342,6 +345,9 @@ static int volume_parse(struct object *object, struct json_object *json, struct 
 		&volume->finalizers, json_member(metadata, "finalizers", json_type_array), NULL);
 	volume_parse_secret(volume, metadata, spec);
 	volume_parse_affinity(volume, spec);
+	resize_fields_of_volume(&volume->resize, json);
+	strings_copy(&volume->resize.mount_options,
+		json_member(spec, "mountOptions", json_type_array), NULL);
 	return 0;
 }
 
@@ -364,6 +370,8 @@ static void volume_done(struct object *object)
 	for (size_t i = 0; i < volume->node_term_count; i++)
 		term_done(&volume->node_terms[i]);
 	free(volume->node_terms);
+	strings_done(&volume->resize.mount_options);
+	resize_fields_done(&volume->resize);
 }
 
 static int storage_class_parse(struct object *object, struct json_object *json, struct error *err)

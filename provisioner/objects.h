@@ -62,6 +62,31 @@ struct string_map {
 /* Keeps a claim while its volume is copied for another claim; external-provisioner's, too. */
 #define CLONING_FINALIZER "provisioner.storage.kubernetes.io/cloning-protection"
 
+/* How far the growth of a claim's volume has come (status.allocatedResourceStatuses.storage). */
+enum resize_state {
+	RESIZE_NONE,
+	RESIZE_CONTROLLER_IN_PROGRESS,
+	RESIZE_CONTROLLER_INFEASIBLE,
+	RESIZE_NODE_PENDING,
+	RESIZE_NODE_IN_PROGRESS,
+	RESIZE_NODE_INFEASIBLE,
+};
+
+/* Conditions of a claim. */
+#define RESIZE_RESIZING         1
+#define RESIZE_NODE_HAS_TO      2 /* FileSystemResizePending */
+#define RESIZE_CONTROLLER_ERROR 4
+#define RESIZE_NODE_ERROR       8
+
+struct claim_resize {
+	int64_t capacity;  /* bytes of status.capacity.storage; -1: none */
+	int64_t allocated; /* bytes of status.allocatedResources.storage; -1: none */
+	int64_t failed_at; /* since when the newest of the errors is there, in seconds since 1970 */
+	uint8_t state;     /* enum resize_state */
+	uint8_t conditions; /* those that are True */
+	bool bound;         /* status.phase */
+};
+
 struct claim {
 	struct object object;
 	char *class_name;    /* the legacy annotation wins over spec.storageClassName; "" if none */
@@ -80,6 +105,19 @@ struct claim {
 	bool block; /* spec.volumeMode is Block */
 	bool has_selector;
 	bool cloning_protected; /* has CLONING_FINALIZER */
+	struct claim_resize resize;
+};
+
+/* What growing a volume takes. */
+struct volume_resize {
+	int64_t capacity;                     /* bytes of spec.capacity.storage; -1: none */
+	char *claim_uid;                      /* of spec.claimRef; NULL: none */
+	char *fs_type;                        /* spec.csi.fsType; NULL: none */
+	char *secret_namespace, *secret_name; /* controllerExpandSecretRef; NULL: none */
+	struct strings mount_options;
+	uint8_t access_modes; /* see resize_fields_access_mode() */
+	bool block;
+	bool is_marked; /* has the annotation pre-resize-capacity */
 };
 
 /* Annotations of a volume: the secret for its deletion, as external-provisioner notes it. */
@@ -102,6 +140,7 @@ struct volume {
 	char *class_name, *claim_namespace, *claim_name;
 	struct node_term *node_terms; /* of spec.nodeAffinity.required: one must match */
 	size_t node_term_count;
+	struct volume_resize resize;
 };
 
 /* What one term of a node affinity asks of a node's labels: all of it. */
