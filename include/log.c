@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "utf8.h"
+
 #define LINE_MAX_BYTES 4096
 #define ESCAPE_MAX     8 /* bytes that one byte of a text may become, and a bit */
 #define END_MAX        3 /* what every line ends with: "}\n */
@@ -37,21 +39,6 @@ static size_t timestamp(char *out, size_t size)
 	       (size_t)snprintf(out + length, size - length, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-/* The length of the UTF-8 character at TEXT, or 0 if there is none. */
-static size_t character_length(const char *text)
-{
-	const unsigned char *at = (const unsigned char *)text;
-	size_t length = *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
-
-	if (*at > 0xf4 || (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-		(at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-		return 0;
-	for (size_t i = 1; i < length; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	return length;
-}
-
 /* A line that is being written. */
 struct line {
 	size_t used;
@@ -71,7 +58,7 @@ static void append(struct line *line, const char *text)
 static void append_escaped(struct line *line, const char *text, bool quoted)
 {
 	while (*text && line->used + ESCAPE_MAX + END_MAX < sizeof(line->text)) {
-		size_t length = character_length(text);
+		size_t length = utf8_length(text);
 		unsigned char byte = (unsigned char)*text;
 
 		if (length == 0 || byte < 0x20 || byte == 0x7f) {
@@ -100,8 +87,8 @@ static bool needs_quotes(const char *text)
 {
 	if (!*text)
 		return true;
-	for (; *text; text += character_length(text))
-		if (character_length(text) == 0 || strchr(" \"=\\\177", *text) ||
+	for (; *text; text += utf8_length(text))
+		if (utf8_length(text) == 0 || strchr(" \"=\\\177", *text) ||
 			(unsigned char)*text < 0x20)
 			return true;
 	return false;

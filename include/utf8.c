@@ -1,40 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "utf8.h"
 
-/* The byte count of the character that starts with BYTE, and its smallest code point; 0 if none
- * does. */
-static int sequence_length(uint8_t byte, uint32_t *ret_least)
-{
-	static const struct {
-		uint8_t mask, lead;
-		uint32_t least;
-	} forms[] = {{0x80, 0, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+#include <string.h>
 
-	for (int i = 0; i < 4; i++)
-		if ((byte & forms[i].mask) == forms[i].lead) {
-			*ret_least = forms[i].least;
-			return i + 1;
-		}
-	return 0;
+/* The length of the character that the bytes begin with, 0 if they begin with none. */
+static size_t character(const uint8_t *at, size_t length)
+{
+	size_t count;
+
+	if (!length)
+		return 0;
+	count = *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+	if (*at > 0xf4 || count > length)
+		return 0;
+	for (size_t i = 1; i < count; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+		(at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+		return 0;
+	return count;
 }
 
 bool utf8_is_valid(const uint8_t *bytes, size_t length)
 {
-	for (size_t at = 0; at < length;) {
-		uint32_t least, code;
-		int count = sequence_length(bytes[at], &least);
+	while (length) {
+		size_t count = character(bytes, length);
 
-		if (!count || length - at < (size_t)count)
+		if (!count)
 			return false;
-		code = count == 1 ? bytes[at] : bytes[at] & (0x7fu >> count);
-		for (int i = 1; i < count; i++) {
-			if ((bytes[at + (size_t)i] & 0xc0) != 0x80)
-				return false;
-			code = code << 6 | (bytes[at + (size_t)i] & 0x3fu);
-		}
-		if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-			return false;
-		at += (size_t)count;
+		bytes += count;
+		length -= count;
 	}
 	return true;
+}
+
+size_t utf8_length(const char *text)
+{
+	size_t length = character((const uint8_t *)text, strnlen(text, 4));
+
+	return *text ? length : 1;
 }

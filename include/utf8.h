@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether bytes are text: what protobuf asks of every string, and what its C library does not
- * look at.
+ * Whether bytes are text, as RFC 3629 has it: no surrogates, nothing overlong. protobuf asks it of
+ * every string, and its C library does not look.
  */
 #ifndef ORDINAL_UTF8_H
 #define ORDINAL_UTF8_H
@@ -10,7 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether the LENGTH bytes are UTF-8 as RFC 3629 has it: no surrogates, nothing overlong. */
+/* Whether the LENGTH bytes are UTF-8. */
 bool utf8_is_valid(const uint8_t *bytes, size_t length);
+
+/* The length of the character that TEXT, which ends with a NUL, begins with; 0 if it begins with
+ * none. */
+size_t utf8_length(const char *text);
 
 #endif
