@@ -1,337 +1,250 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "events.h"
 
-#include <json-c/linkhash.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
 
+#include "event_writer.h"
 #include "log.h"
 
-#define QUEUE_MAX   1024
-#define SENT_MAX    1024 /* events that are remembered for their counts */
-#define DRAIN_S     3
-#define MESSAGE_MAX 1024 /* the API server refuses longer ones */
-
-struct event {
-	struct event *next;
-	struct object *object;
-	enum event_type type;
-	const char *reason;
-	struct timespec when;
-	char message[MESSAGE_MAX];
-};
-
-/* An event that the API server has: the same again patches its count. */
-struct sent {
-	char *path;
-	int count;
-	char key[];
-};
+#define QUEUE_MAX       4096
+#define QUEUE_BYTES_MAX ((size_t)2 << 20)
+#define PATCH_EVERY_MS  5000
+#define RETRY_MIN_MS    1000
+#define REQUEST_MS      5000
+#define DRAIN_MS        3000
 
 struct event_recorder {
-	struct kube_api api;
-	char *component;
-	struct lh_table *sent; /* touched by the thread alone; oldest first */
+	struct event_recorder_options options;
+	struct event_writer *writer; /* touched by the thread alone */
 	pthread_t thread;
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
-	struct event *first, **last;
-	size_t waiting, dropped;
+	struct event_queue *queue;
+	size_t dropped; /* since the thread said so */
 	bool stopping;
-	struct timespec deadline; /* of the draining */
+	int64_t deadline_ms; /* of the draining */
 };
 
 static const struct {
 	const struct object_type *type;
-	const char *kind;
+	const char *api_version, *kind;
 } kinds[] = {
-	{&claim_type, "PersistentVolumeClaim"},
-	{&volume_type, "PersistentVolume"},
+	{&claim_type, "v1", "PersistentVolumeClaim"},
+	{&volume_type, "v1", "PersistentVolume"},
+	{&node_type, "v1", "Node"},
+	{&storage_class_type, "storage.k8s.io/v1", "StorageClass"},
+	{&stateful_set_type, "apps/v1", "StatefulSet"},
 };
 
-static const char *kind_of(const struct object_type *type)
+static int64_t now_ms(void)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (kinds[i].type == type)
-			return kinds[i].kind;
-	return "";
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void event_free(struct event *event)
+static void record(struct event_recorder *recorder, const struct event_reference *on,
+	enum event_type type, const char *reason, const char *format, va_list args)
 {
-	object_unref(event->object);
-	free(event);
+	_cleanup_free_ char *message = NULL;
+	struct event *event;
+
+	if (vasprintf(&message, format, args) < 0)
+		abort();
+	event = event_queue_make(on, type, reason, message);
+	pthread_mutex_lock(&recorder->lock);
+	recorder->dropped += event_queue_put(recorder->queue, event);
+	pthread_cond_signal(&recorder->changed);
+	pthread_mutex_unlock(&recorder->lock);
 }
 
 void event_record(struct event_recorder *recorder, const struct object *object,
 	enum event_type type, const char *reason, const char *format, ...)
 {
-	struct event *event = calloc(1, sizeof(*event));
+	struct event_reference on = {
+		"v1", "", object->namespace, object->name, object->uid, object->resource_version};
 	va_list args;
 
-	if (!event)
-		abort();
-	event->object = object_ref(object);
-	event->type = type;
-	event->reason = reason;
-	clock_gettime(CLOCK_REALTIME, &event->when);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (kinds[i].type != object->type)
+			continue;
+		on.api_version = kinds[i].api_version;
+		on.kind = kinds[i].kind;
+	}
 	va_start(args, format);
-	vsnprintf(event->message, sizeof(event->message), format, args);
+	record(recorder, &on, type, reason, format, args);
 	va_end(args);
-	pthread_mutex_lock(&recorder->lock);
-	if (recorder->waiting < QUEUE_MAX) {
-		*recorder->last = event;
-		recorder->last = &event->next;
-		recorder->waiting++;
-		pthread_cond_signal(&recorder->changed);
-		event = NULL;
-	} else {
-		recorder->dropped++;
-	}
-	pthread_mutex_unlock(&recorder->lock);
-	if (event)
-		event_free(event);
 }
 
-static struct json_object *text(const char *value)
+void event_record_on(struct event_recorder *recorder, const struct event_reference *on,
+	enum event_type type, const char *reason, const char *format, ...)
 {
-	return json_object_new_string(value);
+	va_list args;
+
+	va_start(args, format);
+	record(recorder, on, type, reason, format, args);
+	va_end(args);
 }
 
-static void format_time(const struct timespec *when, char *out, size_t size)
+/* Wait for a change, or until END. */
+static void wait_for_change(struct event_recorder *recorder, int64_t end)
 {
-	struct tm utc;
+	const struct timespec until = {
+		.tv_sec = (time_t)(end / 1000), .tv_nsec = end % 1000 * 1000000};
 
-	gmtime_r(&when->tv_sec, &utc);
-	strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &utc);
-}
-
-static struct json_object *involved_object(const struct object *object)
-{
-	struct json_object *reference = json_object_new_object();
-
-	json_object_object_add(reference, "apiVersion", text("v1"));
-	json_object_object_add(reference, "kind", text(kind_of(object->type)));
-	json_object_object_add(reference, "name", text(object->name));
-	if (*object->namespace)
-		json_object_object_add(reference, "namespace", text(object->namespace));
-	json_object_object_add(reference, "uid", text(object->uid));
-	json_object_object_add(reference, "resourceVersion", text(object->resource_version));
-	return reference;
-}
-
-/* Events of cluster-scoped objects live in the namespace "default". */
-static const char *namespace_of(const struct event *event)
-{
-	return *event->object->namespace ? event->object->namespace : "default";
-}
-
-static struct json_object *make_event(
-	const struct event_recorder *recorder, const struct event *event, const char *name)
-{
-	struct json_object *json = json_object_new_object();
-	struct json_object *metadata = json_object_new_object();
-	struct json_object *source = json_object_new_object();
-	char when[32];
-
-	format_time(&event->when, when, sizeof(when));
-	json_object_object_add(metadata, "name", text(name));
-	json_object_object_add(metadata, "namespace", text(namespace_of(event)));
-	json_object_object_add(source, "component", text(recorder->component));
-	json_object_object_add(json, "apiVersion", text("v1"));
-	json_object_object_add(json, "kind", text("Event"));
-	json_object_object_add(json, "metadata", metadata);
-	json_object_object_add(json, "involvedObject", involved_object(event->object));
-	json_object_object_add(
-		json, "type", text(event->type == EVENT_WARNING ? "Warning" : "Normal"));
-	json_object_object_add(json, "reason", text(event->reason));
-	json_object_object_add(json, "message", text(event->message));
-	json_object_object_add(json, "source", source);
-	json_object_object_add(json, "firstTimestamp", text(when));
-	json_object_object_add(json, "lastTimestamp", text(when));
-	json_object_object_add(json, "count", json_object_new_int(1));
-	return json;
-}
-
-static void forget_oldest(struct event_recorder *recorder)
-{
-	struct lh_entry *slot = recorder->sent->head;
-	struct sent *sent = (struct sent *)lh_entry_v(slot);
-
-	lh_table_delete_entry(recorder->sent, slot);
-	free(sent->path);
-	free(sent);
-}
-
-static void remember(struct event_recorder *recorder, const char *key, char *path)
-{
-	size_t length = strlen(key) + 1;
-	struct sent *sent = calloc(1, sizeof(*sent) + length);
-
-	if (!sent)
-		abort();
-	memcpy(sent->key, key, length);
-	sent->path = path;
-	sent->count = 1;
-	if (lh_table_insert(recorder->sent, sent->key, sent) < 0)
-		abort();
-	while (lh_table_length(recorder->sent) > SENT_MAX)
-		forget_oldest(recorder);
-}
-
-static int send_new(struct event_recorder *recorder, const struct event *event, const char *key,
-	struct error *err)
-{
-	struct rest_request request = {.method = "POST"};
-	_cleanup_free_ char *collection = NULL, *name = NULL, *path = NULL;
-	int result;
-
-	/* As client-go names them: the object's name and the time in hexadecimal. */
-	if (asprintf(&name, "%.200s.%llx", event->object->name,
-		    (unsigned long long)event->when.tv_sec * 1000000000ULL +
-			    (unsigned long long)event->when.tv_nsec) < 0 ||
-		asprintf(&collection, "/api/v1/namespaces/%s/events", namespace_of(event)) < 0 ||
-		asprintf(&path, "%s/%s", collection, name) < 0)
-		abort();
-	request.path = collection;
-	request.body = make_event(recorder, event, name);
-	result = recorder->api.call(recorder->api.self, &request, NULL, err);
-	json_object_put(request.body);
-	if (result == 0)
-		remember(recorder, key, take_ptr(path));
-	return result;
-}
-
-static int send_count(struct event_recorder *recorder, const struct event *event,
-	const struct sent *sent, struct error *err)
-{
-	struct rest_request request = {.method = "PATCH",
-		.path = sent->path,
-		.content_type = "application/merge-patch+json",
-		.body = json_object_new_object()};
-	char when[32];
-	int result;
-
-	format_time(&event->when, when, sizeof(when));
-	json_object_object_add(request.body, "count", json_object_new_int(sent->count + 1));
-	json_object_object_add(request.body, "lastTimestamp", text(when));
-	result = recorder->api.call(recorder->api.self, &request, NULL, err);
-	json_object_put(request.body);
-	return result;
-}
-
-static void send_event(struct event_recorder *recorder, const struct event *event)
-{
-	_cleanup_free_ char *key = NULL;
-	struct lh_entry *slot;
-	struct sent *sent;
-	struct error err;
-
-	if (asprintf(&key, "%s %s %s", event->object->uid, event->reason, event->message) < 0)
-		abort();
-	slot = lh_table_lookup_entry(recorder->sent, key);
-	if (slot) {
-		sent = lh_entry_v(slot);
-		if (send_count(recorder, event, sent, &err) == 0) {
-			sent->count++;
-			return;
-		}
-		/* It may have expired: the API server keeps events for an hour. */
-		lh_table_delete_entry(recorder->sent, slot);
-		free(sent->path);
-		free(sent);
-	}
-	if (send_new(recorder, event, key, &err) < 0)
-		log_warn("event %s on %s: %s", event->reason, event->object->name, err.text);
-}
-
-static bool may_continue(const struct event_recorder *recorder)
-{
-	struct timespec now;
-
-	if (!recorder->stopping)
-		return true;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return recorder->first && now.tv_sec <= recorder->deadline.tv_sec;
-}
-
-/* Wait for an event; NULL when the recorder ends. */
-static struct event *take_event(struct event_recorder *recorder, size_t *ret_dropped)
-{
-	struct event *event;
-
-	pthread_mutex_lock(&recorder->lock);
-	while (!recorder->first && !recorder->stopping)
+	if (end == INT64_MAX)
 		pthread_cond_wait(&recorder->changed, &recorder->lock);
-	event = may_continue(recorder) ? recorder->first : NULL;
-	if (event) {
-		recorder->first = event->next;
-		if (!recorder->first)
-			recorder->last = &recorder->first;
-		recorder->waiting--;
+	else
+		pthread_cond_timedwait(&recorder->changed, &recorder->lock, &until);
+}
+
+/* Wait for something to do: an event, which becomes *RET_EVENT, or what is due at the writer's,
+ * for which that is NULL. False at the end. */
+static bool wait_for_work(struct event_recorder *recorder, struct event **ret_event)
+{
+	*ret_event = NULL;
+	for (;;) {
+		int64_t now = now_ms(), due;
+
+		if (recorder->stopping) {
+			/* What waits may still be merged with what was sent. */
+			event_writer_hurry(recorder->writer, event_queue_is_empty(recorder->queue));
+			if (now >= recorder->deadline_ms)
+				return false;
+		}
+		due = event_writer_due(recorder->writer);
+		if (due <= now)
+			return true;
+		if (event_writer_accepts(recorder->writer, now))
+			*ret_event = event_queue_take(recorder->queue);
+		if (*ret_event)
+			return true;
+		if (recorder->stopping)
+			return false;
+		wait_for_change(recorder, due);
 	}
-	*ret_dropped = recorder->dropped;
-	recorder->dropped = 0;
-	pthread_mutex_unlock(&recorder->lock);
-	return event;
+}
+
+/* Time for a request that begins now. */
+static int request_ms(const struct event_recorder *recorder)
+{
+	int64_t left = recorder->deadline_ms - now_ms();
+
+	if (!recorder->stopping || left > REQUEST_MS)
+		return REQUEST_MS;
+	return left > 1 ? (int)left : 1;
+}
+
+static void step(struct event_recorder *recorder, int timeout_ms)
+{
+	struct error err = {0};
+
+	heartbeat_begin(recorder->options.heartbeat, "an event");
+	/* In a namespace that is being deleted nothing can be told to anybody. */
+	if (event_writer_step(recorder->writer, now_ms(), timeout_ms, &err) < 0)
+		log_write(err.kind == ERROR_NOT_FOUND || strstr(err.text, "being terminated")
+				  ? LOG_LEVEL_DEBUG
+				  : LOG_LEVEL_WARN,
+			"%s", err.text);
+	heartbeat_end(recorder->options.heartbeat);
+}
+
+static void say_dropped(struct event_recorder *recorder, size_t dropped)
+{
+	if (dropped == 0)
+		return;
+	metrics_add(recorder->options.metrics, METRIC_EVENTS_DROPPED, (double)dropped);
+	log_event(LOG_LEVEL_WARN, "events dropped: the API server takes them too slowly",
+		LOG_INT("events", (long long)dropped));
 }
 
 static void *run(void *context)
 {
 	struct event_recorder *recorder = context;
 	struct event *event;
-	size_t dropped;
 
-	while ((event = take_event(recorder, &dropped))) {
-		if (dropped)
-			log_warn("dropped %zu events: the API server takes them too slowly",
-				dropped);
-		send_event(recorder, event);
-		event_free(event);
+	pthread_mutex_lock(&recorder->lock);
+	while (wait_for_work(recorder, &event)) {
+		size_t dropped = recorder->dropped;
+		int timeout_ms = request_ms(recorder);
+
+		recorder->dropped = 0;
+		pthread_mutex_unlock(&recorder->lock);
+		say_dropped(recorder, dropped);
+		if (event)
+			event_writer_add(recorder->writer, event, now_ms());
+		else
+			step(recorder, timeout_ms);
+		pthread_mutex_lock(&recorder->lock);
 	}
+	pthread_mutex_unlock(&recorder->lock);
 	return NULL;
+}
+
+struct event_recorder *event_recorder_new_with(
+	const struct kube_api *api, const struct event_recorder_options *options)
+{
+	struct event_recorder *recorder = calloc(1, sizeof(*recorder));
+	pthread_condattr_t attributes;
+
+	if (!recorder)
+		abort();
+	recorder->options = *options;
+	recorder->writer = event_writer_new(
+		api, &(struct event_writer_options){
+			     .component = options->component,
+			     .patch_every_ms = options->patch_every_ms ? options->patch_every_ms
+								       : PATCH_EVERY_MS,
+			     .retry_min_ms =
+				     options->retry_min_ms ? options->retry_min_ms : RETRY_MIN_MS,
+			     .metrics = options->metrics,
+		     });
+	recorder->options.component = NULL; /* not ours */
+	recorder->queue = event_queue_new(QUEUE_MAX, QUEUE_BYTES_MAX);
+	pthread_mutex_init(&recorder->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&recorder->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	if (pthread_create(&recorder->thread, NULL, run, recorder))
+		abort();
+	return recorder;
 }
 
 struct event_recorder *event_recorder_new(const struct kube_api *api, const char *component)
 {
-	struct event_recorder *recorder = calloc(1, sizeof(*recorder));
+	return event_recorder_new_with(
+		api, &(struct event_recorder_options){.component = component});
+}
 
-	if (!recorder)
-		abort();
-	recorder->api = *api;
-	recorder->component = strdup(component);
-	recorder->sent = lh_kchar_table_new(64, NULL);
-	recorder->last = &recorder->first;
-	pthread_mutex_init(&recorder->lock, NULL);
-	pthread_cond_init(&recorder->changed, NULL);
-	if (!recorder->component || !recorder->sent ||
-		pthread_create(&recorder->thread, NULL, run, recorder))
-		abort();
-	return recorder;
+/* What could not be sent in time is lost, and counted. */
+static void count_rest(struct event_recorder *recorder)
+{
+	struct event *event;
+
+	while ((event = event_queue_take(recorder->queue))) {
+		recorder->dropped += (size_t)event->count;
+		free(event);
+	}
+	say_dropped(recorder, recorder->dropped);
 }
 
 void event_recorder_free(struct event_recorder *recorder)
 {
 	pthread_mutex_lock(&recorder->lock);
 	recorder->stopping = true;
-	clock_gettime(CLOCK_MONOTONIC, &recorder->deadline);
-	recorder->deadline.tv_sec += DRAIN_S;
+	recorder->deadline_ms = now_ms() + DRAIN_MS;
 	pthread_cond_signal(&recorder->changed);
 	pthread_mutex_unlock(&recorder->lock);
 	pthread_join(recorder->thread, NULL);
-	while (recorder->first) {
-		struct event *event = recorder->first;
-
-		recorder->first = event->next;
-		event_free(event);
-	}
-	while (recorder->sent->head)
-		forget_oldest(recorder);
-	lh_table_free(recorder->sent);
+	count_rest(recorder);
+	event_queue_free(recorder->queue);
+	event_writer_free(recorder->writer);
 	pthread_cond_destroy(&recorder->changed);
 	pthread_mutex_destroy(&recorder->lock);
-	free(recorder->component);
 	free(recorder);
 }

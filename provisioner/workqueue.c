@@ -98,6 +98,8 @@ static void register_metrics(struct workqueue *queue)
 	struct metrics *metrics = queue->options.metrics;
 	const char *name = queue->options.name;
 
+	metrics_add(metrics, METRIC_WORKQUEUE_ADDS, 0, name);
+	metrics_add(metrics, METRIC_WORKQUEUE_RETRIES, 0, name);
 	metrics_gauge(metrics, METRIC_WORKQUEUE_DEPTH, read_depth, queue, name);
 	metrics_gauge(metrics, METRIC_WORKQUEUE_UNFINISHED_SECONDS, read_unfinished, queue, name);
 	metrics_gauge(metrics, METRIC_WORKQUEUE_LONGEST_SECONDS, read_longest, queue, name);

@@ -84,12 +84,15 @@ static void test_event(void **state)
 	take_string(json_member(event, "metadata", json_type_object), "name", "c.999999999999");
 	take_string(event, "firstTimestamp", "9999-99-99T99:99:99Z");
 	take_string(event, "lastTimestamp", "9999-99-99T99:99:99Z");
+	assert_true(*json_string(event, "reportingInstance"));
+	json_object_object_del(event, "reportingInstance");
 	wanted = json_of("{'apiVersion': 'v1', 'kind': 'Event', 'metadata': {'namespace': 'shop'},"
 			 "'involvedObject': {'apiVersion': 'v1', 'kind': 'PersistentVolumeClaim',"
 			 " 'name': 'c', 'namespace': 'shop', 'uid': 'u1', 'resourceVersion': '5'},"
 			 "'type': 'Normal', 'reason': 'Provisioning',"
 			 "'message': '\\\"quoted\\\" \303\274 7',"
-			 "'source': {'component': 'd.example.com_host'}, 'count': 1}");
+			 "'source': {'component': 'd.example.com_host'}, 'count': 1,"
+			 "'reportingComponent': 'd.example.com_host'}");
 	if (!json_object_equal(event, wanted))
 		assert_string_equal(
 			json_object_to_json_string(event), json_object_to_json_string(wanted));
@@ -120,81 +123,44 @@ static void test_cluster_scoped(void **state)
 	end(&fixture);
 }
 
-/* The same again raises the count of the first, and another text is another event. */
-static void test_repeats(void **state)
+/* What each kind of object is called, and what is no object of ours. */
+static void test_references(void **state)
 {
+	static const struct {
+		const struct object_type *type;
+		const char *wanted;
+	} rows[] = {
+		{&claim_type, "\"apiVersion\":\"v1\",\"kind\":\"PersistentVolumeClaim\","},
+		{&volume_type, "\"apiVersion\":\"v1\",\"kind\":\"PersistentVolume\","},
+		{&node_type, "\"apiVersion\":\"v1\",\"kind\":\"Node\","},
+		{&storage_class_type,
+			"\"apiVersion\":\"storage.k8s.io/v1\",\"kind\":\"StorageClass\","},
+		{&stateful_set_type, "\"apiVersion\":\"apps/v1\",\"kind\":\"StatefulSet\","},
+	};
+	const struct event_reference lease = {
+		"coordination.k8s.io/v1", "Lease", "kube-system", "l", "u9", ""};
 	struct fixture fixture;
-	const char *seen;
 
 	(void)state;
 	begin(&fixture, agree, 1);
-	record(&fixture, "full");
-	record(&fixture, "full");
-	record(&fixture, "empty");
-	record(&fixture, "full");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_object_ struct object *object = object_of(rows[i].type,
+			"{'metadata': {'name': 'x', 'namespace': 'n', 'uid': 'u2'},"
+			" 'provisioner': 'p'}");
+
+		event_record(fixture.recorder, object, EVENT_NORMAL, "Reason", "%zu", i);
+	}
+	event_record_on(fixture.recorder, &lease, EVENT_NORMAL, "LeaderElection",
+		"%s became leader", "host");
 	drain(&fixture);
-	assert_int_equal(fake_api_count(&fixture.fake), 4);
-	seen = fake_api_seen(&fixture.fake, 1);
-	assert_non_null(strstr(seen, "PATCH " COLLECTION "/c."));
-	assert_non_null(
-		strstr(seen, " application/merge-patch+json {\"count\":2,\"lastTimestamp\":"));
-	assert_non_null(strstr(fake_api_seen(&fixture.fake, 2), "POST "));
-	assert_non_null(strstr(fake_api_seen(&fixture.fake, 3), "{\"count\":3,"));
-	end(&fixture);
-}
-
-/* The API server keeps events for an hour: then it is a new one, whose count starts afresh. */
-static void test_expired(void **state)
-{
-	static const struct api_step steps[] = {{"POST *", ERROR_NONE, "{}", true},
-		{"PATCH *", ERROR_NOT_FOUND, "gone", false}, {"PATCH *", ERROR_NONE, "{}", true}};
-	struct fixture fixture;
-
-	(void)state;
-	begin(&fixture, steps, 3);
-	for (int i = 0; i < 3; i++)
-		record(&fixture, "full");
-	drain(&fixture);
-	assert_int_equal(fake_api_count(&fixture.fake), 4);
-	assert_non_null(strstr(fake_api_seen(&fixture.fake, 1), "PATCH "));
-	assert_non_null(strstr(fake_api_seen(&fixture.fake, 2), "POST "));
-	assert_non_null(strstr(fake_api_seen(&fixture.fake, 3), "{\"count\":2,"));
-	end(&fixture);
-}
-
-/* One that is refused is dropped, and the next is new. */
-static void test_refused(void **state)
-{
-	static const struct api_step steps[] = {
-		{"POST *", ERROR_FORBIDDEN, "no", false}, {"POST *", ERROR_NONE, "{}", false}};
-	struct fixture fixture;
-
-	(void)state;
-	begin(&fixture, steps, 2);
-	record(&fixture, "full");
-	record(&fixture, "full");
-	drain(&fixture);
-	assert_int_equal(fake_api_count(&fixture.fake), 2);
-	assert_non_null(strstr(fake_api_seen(&fixture.fake, 1), "\"count\":1}"));
-	end(&fixture);
-}
-
-/* A text from the driver may be of any length; the API server takes 1024 bytes. */
-static void test_long_message(void **state)
-{
-	struct json_object *event;
-	struct fixture fixture;
-	char text[5000];
-
-	(void)state;
-	memset(text, 'x', sizeof(text) - 1);
-	text[sizeof(text) - 1] = '\0';
-	begin(&fixture, agree, 1);
-	record(&fixture, text);
-	drain(&fixture);
-	event = body_of(&fixture, 0);
-	assert_int_equal(strlen(json_string(event, "message")), 1023);
-	json_object_put(event);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_case(rows[i].wanted,
+			strstr(fake_api_seen(&fixture.fake, i), rows[i].wanted) != NULL);
+	assert_non_null(strstr(fixture.fake.last, "POST /api/v1/namespaces/kube-system/events "));
+	assert_non_null(strstr(fixture.fake.last,
+		"\"involvedObject\":{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\","
+		"\"name\":\"l\",\"namespace\":\"kube-system\",\"uid\":\"u9\"}"));
+	assert_non_null(strstr(fixture.fake.last, "\"message\":\"host became leader\""));
 	end(&fixture);
 }
 
@@ -203,54 +169,141 @@ static bool one_is_being_sent(void *context)
 	return fake_api_count(context) == 1;
 }
 
-/* An API server that takes nothing: no caller waits, and what is kept is bounded. */
-static void test_overflow(void **state)
+/* A storm of one error is one event with its count: what waits is merged, and what is there is
+ * patched once. Nothing is lost at the end. */
+static void test_storm(void **state)
 {
 	struct fixture fixture;
-	char text[32];
 
 	(void)state;
 	begin(&fixture, agree, 1);
 	fake_api_hold(&fixture.fake, true);
-	record(&fixture, "first");
+	record(&fixture, "full");
 	assert_true(wait_until(one_is_being_sent, &fixture.fake));
-	for (int i = 0; i < 3000; i++) {
-		snprintf(text, sizeof(text), "event %d", i);
-		record(&fixture, text);
-	}
-	/* One that is being sent, 1024 that wait, and the test's own. */
-	assert_int_equal(fixture.claim->object.refs, 1026);
+	for (int i = 0; i < 10000; i++)
+		record(&fixture, "full");
+	record(&fixture, "empty");
+	for (int i = 0; i < 10000; i++)
+		record(&fixture, "empty");
 	fake_api_hold(&fixture.fake, false);
 	drain(&fixture);
-	assert_int_equal(fake_api_count(&fixture.fake), 1025);
-	assert_int_equal(fixture.claim->object.refs, 1);
+	assert_int_equal(fake_api_count(&fixture.fake), 3);
+	assert_non_null(strstr(fake_api_seen(&fixture.fake, 0), "\"count\":1,"));
+	for (size_t i = 1; i < 3; i++) {
+		const char *seen = fake_api_seen(&fixture.fake, i);
+
+		assert_non_null(strstr(seen,
+			strncmp(seen, "PATCH ", 6) ? "\"count\":10001," : "{\"count\":10001,"));
+	}
 	end(&fixture);
 }
 
-static bool all_are_sent(void *context)
+static bool three_were_sent(void *context)
 {
-	const struct fixture *fixture = context;
-
-	return __atomic_load_n(&fixture->claim->object.refs, __ATOMIC_SEQ_CST) == 1;
+	return fake_api_count(context) == 3;
 }
 
-/* More different events than are remembered for their counts: the first is new again. */
-static void test_forgets_the_oldest(void **state)
+/* Counts that were collected are sent when their time has come, though nothing else happens. */
+static void test_patches_by_time(void **state)
 {
+	struct fixture fixture;
+	struct kube_api api;
+
+	(void)state;
+	begin(&fixture, agree, 1);
+	drain(&fixture);
+	api = fake_api_table(&fixture.fake);
+	fixture.recorder = event_recorder_new_with(&api,
+		&(struct event_recorder_options){.component = "tester", .patch_every_ms = 20});
+	record(&fixture, "full");
+	assert_true(wait_until(one_is_being_sent, &fixture.fake));
+	record(&fixture, "full");
+	record(&fixture, "other");
+	assert_true(wait_until(three_were_sent, &fixture.fake));
+	assert_int_equal(fake_api_count(&fixture.fake), 3);
+	end(&fixture);
+}
+
+/* An API server that comes back gets what it missed. */
+static void test_away(void **state)
+{
+	static const struct api_step steps[] = {{"POST *", ERROR_UNAVAILABLE, "away", false},
+		{"POST *", ERROR_UNAVAILABLE, "away", false}, {"POST *", ERROR_NONE, "{}", true}};
+	_cleanup_(heartbeat_group_freep) struct heartbeats *beats = heartbeat_group_new(NULL);
+	struct fixture fixture;
+	struct kube_api api;
+
+	(void)state;
+	begin(&fixture, steps, 3);
+	drain(&fixture);
+	api = fake_api_table(&fixture.fake);
+	fixture.recorder = event_recorder_new_with(
+		&api, &(struct event_recorder_options){.component = "tester",
+			      .retry_min_ms = 10,
+			      .heartbeat = heartbeat_add(beats, "events", 600000)});
+	record(&fixture, "full");
+	assert_true(wait_until(three_were_sent, &fixture.fake));
+	drain(&fixture);
+	assert_int_equal(fake_api_count(&fixture.fake), 3);
+	assert_int_equal(heartbeat_check(beats, NULL), 0);
+	end(&fixture);
+}
+
+/* One that stays away does not keep the program from ending: one attempt each. */
+static void test_end_while_away(void **state)
+{
+	static const struct api_step steps[] = {{"*", ERROR_UNAVAILABLE, "away", true}};
 	struct fixture fixture;
 	char text[32];
 
 	(void)state;
-	begin(&fixture, agree, 1);
-	for (int i = 0; i <= 1025; i++) {
-		snprintf(text, sizeof(text), "event %d", i % 1025);
+	begin(&fixture, steps, 1);
+	record(&fixture, "full");
+	assert_true(wait_until(one_is_being_sent, &fixture.fake));
+	for (int i = 0; i < 5; i++) {
+		snprintf(text, sizeof(text), "event %d", i);
 		record(&fixture, text);
-		if (i % 500 == 0)
-			assert_true(wait_until(all_are_sent, &fixture));
 	}
 	drain(&fixture);
-	assert_int_equal(fake_api_count(&fixture.fake), 1026);
-	assert_non_null(strstr(fixture.fake.last, "\"count\":1}"));
+	assert_int_equal(fake_api_count(&fixture.fake), 7);
+	end(&fixture);
+}
+
+/* An API server that takes nothing: no caller waits, what is kept is bounded, and warnings push
+ * normal events out. */
+static void test_overflow(void **state)
+{
+	_cleanup_(metrics_freep) struct metrics *metrics = metrics_new();
+	_cleanup_free_ char *scraped = NULL;
+	struct fixture fixture;
+	struct kube_api api;
+	size_t size;
+	FILE *out;
+
+	(void)state;
+	begin(&fixture, agree, 1);
+	drain(&fixture);
+	api = fake_api_table(&fixture.fake);
+	fixture.recorder = event_recorder_new_with(
+		&api, &(struct event_recorder_options){.component = "tester", .metrics = metrics});
+	fake_api_hold(&fixture.fake, true);
+	record(&fixture, "first");
+	assert_true(wait_until(one_is_being_sent, &fixture.fake));
+	for (int i = 0; i < 5000; i++)
+		event_record(fixture.recorder, &fixture.claim->object, EVENT_NORMAL, "Reason",
+			"event %d", i);
+	record(&fixture, "a warning");
+	fake_api_hold(&fixture.fake, false);
+	drain(&fixture);
+	assert_int_equal(fixture.claim->object.refs, 1);
+	out = open_memstream(&scraped, &size);
+	metrics_write(metrics, out);
+	fclose(out);
+	/* 4096 wait, and one of them makes room for the warning. */
+	assert_non_null(strstr(scraped, "\nordinal_events_dropped_total 905\n"));
+	/* The first, ten alike, the rest of them, and the warning; one may be patched at the end.
+	 */
+	assert_in_range(fake_api_count(&fixture.fake), 13, 14);
 	end(&fixture);
 }
 
@@ -262,11 +315,12 @@ struct writer {
 
 static void *write_events(void *context)
 {
+	static const char *const reasons[] = {"One", "Two", "Three", "Four"};
 	const struct writer *writer = context;
 
 	for (int i = 0; i < 100; i++)
-		event_record(writer->recorder, writer->object, EVENT_NORMAL, "Reason", "%d %d",
-			writer->number, i % 10);
+		event_record(writer->recorder, writer->object, EVENT_NORMAL,
+			reasons[writer->number], "%d", i % 10);
 	return NULL;
 }
 
@@ -275,6 +329,7 @@ static void test_many_threads(void **state)
 	struct fixture fixture;
 	struct writer writers[4];
 	pthread_t threads[4];
+	int sum = 0;
 
 	(void)state;
 	begin(&fixture, agree, 1);
@@ -285,8 +340,15 @@ static void test_many_threads(void **state)
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	drain(&fixture);
-	assert_int_equal(fake_api_count(&fixture.fake), 400);
-	assert_int_equal(fixture.claim->object.refs, 1);
+	/* The last count of each is what it came to: 4 reasons, 10 messages, 10 times. */
+	for (size_t i = 0; i < fake_api_count(&fixture.fake); i++) {
+		struct json_object *body = body_of(&fixture, i);
+
+		if (!strncmp(fake_api_seen(&fixture.fake, i), "POST ", 5))
+			sum++;
+		json_object_put(body);
+	}
+	assert_int_equal(sum, 40);
 	end(&fixture);
 }
 
@@ -304,12 +366,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_event),
 		cmocka_unit_test(test_cluster_scoped),
-		cmocka_unit_test(test_repeats),
-		cmocka_unit_test(test_expired),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_long_message),
+		cmocka_unit_test(test_references),
+		cmocka_unit_test(test_storm),
+		cmocka_unit_test(test_patches_by_time),
+		cmocka_unit_test(test_away),
+		cmocka_unit_test(test_end_while_away),
 		cmocka_unit_test(test_overflow),
-		cmocka_unit_test(test_forgets_the_oldest),
 		cmocka_unit_test(test_many_threads),
 		cmocka_unit_test(test_nothing_to_send),
 	};

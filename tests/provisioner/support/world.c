@@ -268,19 +268,45 @@ char *world_calls(const struct world *world)
 	return text;
 }
 
-/* One event as it was sent, which is "METHOD path [type] {body}". */
-static void print_event(FILE *out, const char *seen)
+/* The count that the event of POST number INDEX had in the end. How often it was patched depends
+ * on time, and what it came to does not. */
+static int last_count(const struct world *world, size_t index, struct json_object *event)
 {
-	struct json_object *body = json_tokener_parse(strchr(seen, '{'));
-	const char *type = json_string(body, "type");
+	const char *name = json_string(json_member(event, "metadata", json_type_object), "name");
+	int count = json_object_get_int(json_member(event, "count", json_type_int));
+	_cleanup_free_ char *mark = NULL;
 
-	if (type)
-		fprintf(out, "%s %s: %s\n", type, json_string(body, "reason"),
-			json_string(body, "message"));
-	else
-		fprintf(out, "count %d\n",
-			json_object_get_int(json_member(body, "count", json_type_int)));
-	json_object_put(body);
+	if (asprintf(&mark, "/%s ", name) < 0)
+		abort();
+	for (size_t i = index + 1; i < FAKE_API_MAX && world->events.seen[i]; i++) {
+		const char *seen = world->events.seen[i];
+		struct json_object *patch;
+
+		if (strncmp(seen, "PATCH ", 6) != 0 || !strstr(seen, mark))
+			continue;
+		patch = json_tokener_parse(strchr(seen, '{'));
+		count = json_object_get_int(json_member(patch, "count", json_type_int));
+		json_object_put(patch);
+	}
+	return count;
+}
+
+/* The event of request INDEX, if that is a POST. */
+static void print_event(FILE *out, const struct world *world, size_t index)
+{
+	const char *seen = world->events.seen[index];
+	struct json_object *event;
+	int count;
+
+	if (strncmp(seen, "POST ", 5) != 0)
+		return;
+	event = json_tokener_parse(strchr(seen, '{'));
+	count = last_count(world, index, event);
+	fprintf(out, "%s %s: %s\n", json_string(event, "type"), json_string(event, "reason"),
+		json_string(event, "message"));
+	if (count != 1)
+		fprintf(out, "count %d\n", count);
+	json_object_put(event);
 }
 
 char *world_events(struct world *world)
@@ -292,8 +318,8 @@ char *world_events(struct world *world)
 	if (!out)
 		abort();
 	event_recorder_free(take_ptr(world->controller.events));
-	for (size_t i = 0; i < world->events.seen_count; i++)
-		print_event(out, fake_api_seen(&world->events, i));
+	for (size_t i = 0; i < FAKE_API_MAX && world->events.seen[i]; i++)
+		print_event(out, world, i);
 	fclose(out);
 	return text;
 }

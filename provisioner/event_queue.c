@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "event_queue.h"
+
+#include <json-c/linkhash.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "utf8.h"
+
+/* The waiting of one type, oldest first. */
+struct list {
+	struct event *first, **last;
+};
+
+struct event_queue {
+	struct list lists[2];   /* by type */
+	struct lh_table *known; /* key, borrowed from the event -> struct event */
+	size_t count, count_max, bytes, bytes_max;
+	unsigned long long puts;
+};
+
+/* As much of TEXT as an event's message may be. */
+static void copy_message(char *out, const char *text)
+{
+	size_t used = 0;
+
+	while (*text) {
+		size_t length = utf8_length(text);
+
+		if (used + (length ? length : 1) >= EVENT_MESSAGE_MAX)
+			break;
+		if (length)
+			memcpy(out + used, text, length);
+		else
+			out[used] = '?';
+		used += length ? length : 1;
+		text += length ? length : 1;
+	}
+	out[used] = '\0';
+}
+
+/* Copy TEXT to *AT, which moves behind it. */
+static const char *store(char **at, const char *text)
+{
+	char *copy = *at;
+
+	*at = stpcpy(copy, text) + 1;
+	return copy;
+}
+
+struct event *event_queue_make(const struct event_reference *on, enum event_type type,
+	const char *reason, const char *message)
+{
+	char clean[EVENT_MESSAGE_MAX];
+	struct event *event;
+	size_t size, names;
+	char *at;
+
+	copy_message(clean, message);
+	names = strlen(on->api_version) + strlen(on->kind) + strlen(on->namespace) +
+		strlen(on->name) + strlen(on->uid) + strlen(on->resource_version) + 6;
+	/* The names, the message, and twice the group: "uid type reason". */
+	size = sizeof(*event) + names + 2 * strlen(clean) + 2 * (strlen(on->uid) + strlen(reason)) +
+	       16;
+	event = calloc(1, size);
+	if (!event)
+		abort();
+	*event = (struct event){.type = type, .reason = reason, .count = 1, .size = size};
+	clock_gettime(CLOCK_REALTIME, &event->last);
+	event->first = event->last;
+	at = event->text;
+	event->on = (struct event_reference){store(&at, on->api_version), store(&at, on->kind),
+		store(&at, on->namespace), store(&at, on->name), store(&at, on->uid),
+		store(&at, on->resource_version)};
+	event->message = store(&at, clean);
+	event->group = at;
+	at += sprintf(at, "%s %d %s", on->uid, (int)type, reason) + 1;
+	event->key = at;
+	sprintf(at, "%s %s", event->group, clean);
+	return event;
+}
+
+void event_queue_merge(struct event *event, struct event *more)
+{
+	event->count += more->count;
+	event->last = more->last;
+	free(more);
+}
+
+struct event_queue *event_queue_new(size_t count_max, size_t bytes_max)
+{
+	struct event_queue *queue = calloc(1, sizeof(*queue));
+
+	if (!queue)
+		abort();
+	queue->known = lh_kchar_table_new(64, NULL);
+	if (!queue->known)
+		abort();
+	for (size_t i = 0; i < 2; i++)
+		queue->lists[i].last = &queue->lists[i].first;
+	queue->count_max = count_max;
+	queue->bytes_max = bytes_max;
+	return queue;
+}
+
+void event_queue_free(struct event_queue *queue)
+{
+	struct event *event;
+
+	while ((event = event_queue_take(queue)))
+		free(event);
+	lh_table_free(queue->known);
+	free(queue);
+}
+
+/* The first of LIST, which is not empty. */
+static struct event *take_first(struct event_queue *queue, struct list *list)
+{
+	struct event *event = list->first;
+
+	list->first = event->next;
+	if (!list->first)
+		list->last = &list->first;
+	lh_table_delete(queue->known, event->key);
+	queue->count--;
+	queue->bytes -= event->size;
+	return event;
+}
+
+static bool fits(const struct event_queue *queue, const struct event *event)
+{
+	return queue->count < queue->count_max && queue->bytes + event->size <= queue->bytes_max;
+}
+
+static void append(struct event_queue *queue, struct event *event)
+{
+	struct list *list = &queue->lists[event->type];
+
+	event->next = NULL;
+	event->order = queue->puts++;
+	*list->last = event;
+	list->last = &event->next;
+	if (lh_table_insert(queue->known, event->key, event) < 0)
+		abort();
+	queue->count++;
+	queue->bytes += event->size;
+}
+
+size_t event_queue_put(struct event_queue *queue, struct event *event)
+{
+	struct lh_entry *slot = lh_table_lookup_entry(queue->known, event->key);
+	struct list *normals = &queue->lists[EVENT_NORMAL];
+	size_t dropped = 0;
+
+	if (slot) {
+		event_queue_merge(lh_entry_v(slot), event);
+		return 0;
+	}
+	while (!fits(queue, event) && event->type == EVENT_WARNING && normals->first) {
+		struct event *oldest = take_first(queue, normals);
+
+		dropped += (size_t)oldest->count;
+		free(oldest);
+	}
+	if (fits(queue, event)) {
+		append(queue, event);
+		return dropped;
+	}
+	dropped += (size_t)event->count;
+	free(event);
+	return dropped;
+}
+
+struct event *event_queue_take(struct event_queue *queue)
+{
+	struct list *normals = &queue->lists[EVENT_NORMAL];
+	struct list *warnings = &queue->lists[EVENT_WARNING];
+
+	if (event_queue_is_empty(queue))
+		return NULL;
+	if (!warnings->first || (normals->first && normals->first->order < warnings->first->order))
+		return take_first(queue, normals);
+	return take_first(queue, warnings);
+}
+
+bool event_queue_is_empty(const struct event_queue *queue)
+{
+	return queue->count == 0;
+}
