@@ -32,9 +32,10 @@ static int call(void *self, const struct rest_request *request, struct json_obje
 
 static void begin(struct fixture *fixture, const struct api_step *steps, size_t count)
 {
-	const struct kube_api api = {call, fixture};
+	struct kube_api api = {.call = call};
 
 	*fixture = (struct fixture){.low = true, .timed = true, .now = 1000};
+	api.self = fixture;
 	fake_api_init(&fixture->fake, steps, count);
 	fixture->api = fake_api_table(&fixture->fake);
 	fixture->metrics = metrics_new();
