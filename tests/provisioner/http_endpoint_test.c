@@ -192,7 +192,7 @@ static void test_checks(void **state)
 /* What is no request, or one that does not end, ends the connection, and only that. */
 static void test_hostile(void **state)
 {
-	_cleanup_endpoint_ struct http_endpoint *endpoint = start(NULL, 300);
+	_cleanup_endpoint_ struct http_endpoint *endpoint = start(NULL, 1000);
 	static const char *const requests[] = {
 		"\r\n\r\n\r\n",
 		"GET\r\n\r\n",
@@ -238,7 +238,7 @@ static void *trickle(void *context)
 /* Peers that say nothing, that say a byte now and then, and that do not read: all are let go. */
 static void test_slow_clients(void **state)
 {
-	_cleanup_endpoint_ struct http_endpoint *endpoint = start(NULL, 300);
+	_cleanup_endpoint_ struct http_endpoint *endpoint = start(NULL, 1000);
 	_cleanup_close_ int silent = -1, slow = -1, deaf = -1;
 	_cleanup_free_ char *nothing = NULL, *also_nothing = NULL;
 	static const char start_of[] = "GET /", whole[] = "GET /large HTTP/1.0\r\n\r\n";
@@ -268,7 +268,7 @@ static void test_slow_clients(void **state)
  * over. */
 static void test_crowd(void **state)
 {
-	_cleanup_endpoint_ struct http_endpoint *endpoint = start(NULL, 300);
+	_cleanup_endpoint_ struct http_endpoint *endpoint = start(NULL, 1000);
 	int fds[60];
 
 	(void)state;

@@ -199,34 +199,87 @@ static void test_due_order(void **state)
 	workqueue_done(queue, take(queue, "a"), true);
 }
 
-/* However many wait, and whichever of them is taken out of their middle: by their times. */
-static void test_many_wait(void **state)
-{
-	_cleanup_queue_ struct workqueue *queue = make_queue();
-	int64_t number;
-	char key[32];
+#define MODEL_KEYS 500
 
+/* A queue with a plain list of when each key is due: 0 for those that do not wait. */
+struct model {
+	struct workqueue *queue;
+	int64_t start, due[MODEL_KEYS];
+	size_t waiting;
+	uint32_t seed;
+};
+
+static uint32_t dice(struct model *model, uint32_t sides)
+{
+	model->seed = model->seed * 1664525 + 1013904223;
+	return (model->seed >> 8) % sides;
+}
+
+static void change_one(struct model *model)
+{
+	uint32_t number = dice(model, MODEL_KEYS);
+	int64_t after = 1 + dice(model, 100000);
+	int64_t *due = &model->due[number];
+	char key[16];
+
+	snprintf(key, sizeof(key), "%u", number);
+	if (dice(model, 3) == 0) {
+		workqueue_add(model->queue, key);
+		workqueue_done(model->queue, take(model->queue, key), true);
+		model->waiting -= *due ? 1 : 0;
+		*due = 0;
+		return;
+	}
+	workqueue_add_after(model->queue, key, after);
+	model->waiting += *due ? 0 : 1;
+	if (!*due || after < *due)
+		*due = after;
+}
+
+/* Go on to the next time at which keys are due, and take those. A marker behind them is ready in
+ * any case, as in is_ready(). */
+static void take_next(struct model *model)
+{
+	int64_t next = INT64_MAX;
+	size_t before = model->waiting;
+	const char *key;
+
+	for (size_t i = 0; i < MODEL_KEYS; i++)
+		if (model->due[i] && model->due[i] < next)
+			next = model->due[i];
+	clock_set(model->start + next);
+	workqueue_add(model->queue, "marker");
+	workqueue_done(model->queue, take(model->queue, "marker"), true);
+	workqueue_add(model->queue, "marker");
+	while (strcmp(key = workqueue_take(model->queue), "marker") != 0) {
+		long number = strtol(key, NULL, 10);
+
+		assert_int_equal(model->due[number], next);
+		model->due[number] = 0;
+		model->waiting--;
+		workqueue_done(model->queue, key, true);
+	}
+	workqueue_done(model->queue, key, true);
+	assert_true(model->waiting < before);
+}
+
+/* Whichever are taken out of the middle of those that wait, or come earlier than was said: the
+ * rest comes by their times. */
+static void test_model(void **state)
+{
 	(void)state;
-	for (int i = 0; i < 20000; i++) {
-		snprintf(key, sizeof(key), "%d", i);
-		workqueue_add_after(queue, key, 1 + i * 7919LL % 20000);
+	for (uint32_t seed = 0; seed < 50; seed++) {
+		struct model model = {.queue = make_queue(), .seed = seed};
+
+		model.start = clock_ms();
+		for (int i = 0; i < 2000; i++)
+			change_one(&model);
+		assert_int_equal(workqueue_count(model.queue), model.waiting);
+		while (model.waiting)
+			take_next(&model);
+		assert_int_equal(workqueue_count(model.queue), 0);
+		workqueue_free(model.queue);
 	}
-	for (int i = 0; i < 20000; i += 2) {
-		snprintf(key, sizeof(key), "%d", i);
-		workqueue_add(queue, key);
-		workqueue_done(queue, take(queue, key), true);
-	}
-	assert_int_equal(workqueue_count(queue), 10000);
-	for (int64_t ms = 1; ms <= 20000; ms++) {
-		clock_set(clock_ms() + 1);
-		/* The key whose time this is: 17679 is the inverse of 7919. */
-		number = (ms - 1) * 17679 % 20000;
-		if (number % 2 == 0)
-			continue;
-		snprintf(key, sizeof(key), "%lld", (long long)number);
-		workqueue_done(queue, take(queue, key), true);
-	}
-	assert_int_equal(workqueue_count(queue), 0);
 }
 
 static void test_add_after(void **state)
@@ -547,7 +600,7 @@ int main(void)
 		cmocka_unit_test(test_many_failures),
 		cmocka_unit_test(test_add_cuts_back_off),
 		cmocka_unit_test(test_due_order),
-		cmocka_unit_test(test_many_wait),
+		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_add_after),
 		cmocka_unit_test(test_add_after_and_before),
 		cmocka_unit_test(test_add_after_while_processing),
