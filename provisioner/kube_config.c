@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <resolv.h>
 #include <string.h>
-#include <yaml.h>
+
+#include "kube_exec.h"
 
 #define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
 #define TOKEN_MAX       (16 * 1024)
+#define SOURCES_MAX     16
 
 static char *copy(const char *text)
 {
@@ -30,58 +32,47 @@ void kube_config_free(struct kube_config *config)
 	free(config->key.file);
 	free(config->token);
 	free(config->token_file);
+	free(config->namespace);
+	exec_plugin_free(config->exec);
 	free(config);
 }
 
-/* The value of KEY in MAPPING, or NULL. Borrowed from the document. */
-static yaml_node_t *member(yaml_document_t *document, yaml_node_t *mapping, const char *key)
+/* One file of a kubeconfig, and a value in it. */
+struct source {
+	char *path;
+	yaml_document_t document;
+};
+struct place {
+	struct yaml_value value;
+	const char *path;
+};
+
+/* All files of one, of which the first that has something wins. */
+struct sources {
+	struct source list[SOURCES_MAX];
+	size_t count;
+};
+
+/* The first entry called NAME of the list LIST ("clusters"), and in it the mapping KEY. */
+static int find_entry(struct sources *sources, const char *list, const char *name, const char *key,
+	struct place *ret_place, struct error *err)
 {
-	yaml_node_pair_t *pair;
+	for (size_t i = 0; i < sources->count; i++) {
+		struct yaml_value all =
+			yaml_value_member(yaml_value_root(&sources->list[i].document), list);
 
-	if (!mapping || mapping->type != YAML_MAPPING_NODE)
-		return NULL;
-	for (pair = mapping->data.mapping.pairs.start; pair < mapping->data.mapping.pairs.top;
-		pair++) {
-		yaml_node_t *name = yaml_document_get_node(document, pair->key);
+		for (size_t j = 0; j < yaml_value_count(all); j++) {
+			struct yaml_value entry = yaml_value_item(all, j);
+			const char *found = yaml_value_text(entry, "name");
 
-		if (name && name->type == YAML_SCALAR_NODE &&
-			!strcmp((const char *)name->data.scalar.value, key))
-			return yaml_document_get_node(document, pair->value);
-	}
-	return NULL;
-}
-
-static const char *scalar(yaml_document_t *document, yaml_node_t *mapping, const char *key)
-{
-	yaml_node_t *node = member(document, mapping, key);
-
-	if (!node || node->type != YAML_SCALAR_NODE || !node->data.scalar.length)
-		return NULL;
-	/* One that holds a NUL would be used as another than the file says. */
-	if (strlen((const char *)node->data.scalar.value) != node->data.scalar.length)
-		return NULL;
-	return (const char *)node->data.scalar.value;
-}
-
-/* The entry called NAME of the list LIST ("clusters"), and in it the mapping KEY ("cluster"). */
-static yaml_node_t *named(yaml_document_t *document, const char *list, const char *name,
-	const char *key, struct error *err)
-{
-	yaml_node_t *all = member(document, yaml_document_get_root_node(document), list);
-	yaml_node_item_t *item;
-
-	if (all && all->type == YAML_SEQUENCE_NODE) {
-		for (item = all->data.sequence.items.start; item < all->data.sequence.items.top;
-			item++) {
-			yaml_node_t *entry = yaml_document_get_node(document, *item);
-			const char *found = scalar(document, entry, "name");
-
-			if (found && !strcmp(found, name))
-				return member(document, entry, key);
+			if (!found || strcmp(found, name))
+				continue;
+			*ret_place = (struct place){
+				yaml_value_member(entry, key), sources->list[i].path};
+			return 0;
 		}
 	}
-	error_set(err, ERROR_INVALID, "there is no entry \"%s\" in %s", name, list);
-	return NULL;
+	return error_set(err, ERROR_INVALID, "there is no entry \"%s\" in %s", name, list);
 }
 
 /* A file name of a kubeconfig is relative to the kubeconfig's own folder. */
@@ -113,18 +104,17 @@ static int decode(const char *base64, const char *key, char **ret_data, struct e
 }
 
 /* KEY names a file, KEY-data holds the same inline and wins. */
-static int read_blob(yaml_document_t *document, yaml_node_t *mapping, const char *config_path,
-	const char *key, struct kube_blob *blob, struct error *err)
+static int read_blob(struct place at, const char *key, struct kube_blob *blob, struct error *err)
 {
 	char data_key[64];
-	const char *data, *file = scalar(document, mapping, key);
+	const char *data, *file = yaml_value_text(at.value, key);
 
 	snprintf(data_key, sizeof(data_key), "%s-data", key);
-	data = scalar(document, mapping, data_key);
+	data = yaml_value_text(at.value, data_key);
 	if (data)
 		return decode(data, data_key, &blob->data, err);
 	if (file)
-		blob->file = resolve(config_path, file);
+		blob->file = resolve(at.path, file);
 	return 0;
 }
 
@@ -149,22 +139,21 @@ static int read_server(struct kube_config *config, const char *server, struct er
 	return 0;
 }
 
-static int read_cluster(struct kube_config *config, yaml_document_t *document, yaml_node_t *cluster,
-	const char *path, struct error *err)
+static int read_cluster(struct kube_config *config, struct place cluster, struct error *err)
 {
-	const char *server = scalar(document, cluster, "server");
-	const char *insecure = scalar(document, cluster, "insecure-skip-tls-verify");
+	const char *server = yaml_value_text(cluster.value, "server");
+	const char *insecure = yaml_value_text(cluster.value, "insecure-skip-tls-verify");
 
 	if (!server)
 		return error_set(err, ERROR_INVALID, "the cluster has no server");
 	if (read_server(config, server, err) < 0)
 		return -1;
-	if (scalar(document, cluster, "proxy-url"))
+	if (yaml_value_text(cluster.value, "proxy-url"))
 		return error_set(
 			err, ERROR_INVALID, "the cluster has a proxy-url, which is not supported");
-	config->tls_server_name = copy(scalar(document, cluster, "tls-server-name"));
+	config->tls_server_name = copy(yaml_value_text(cluster.value, "tls-server-name"));
 	config->insecure = insecure && !strcmp(insecure, "true");
-	return read_blob(document, cluster, path, "certificate-authority", &config->ca, err);
+	return read_blob(cluster, "certificate-authority", &config->ca, err);
 }
 
 static bool is_given(const struct kube_blob *blob)
@@ -172,25 +161,32 @@ static bool is_given(const struct kube_blob *blob)
 	return blob->data || blob->file;
 }
 
-static int read_user(struct kube_config *config, yaml_document_t *document, yaml_node_t *user,
-	const char *path, struct error *err)
+static int check_user(struct place user, struct error *err)
 {
 	static const char *const unsupported[] = {
-		"exec", "auth-provider", "username", "as", "as-uid", "as-groups", "as-user-extra"};
-	const char *file = scalar(document, user, "tokenFile");
+		"auth-provider", "username", "as", "as-uid", "as-groups", "as-user-extra"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(unsupported); i++)
-		if (member(document, user, unsupported[i]))
+		if (yaml_value_member(user.value, unsupported[i]).node)
 			return error_set(err, ERROR_INVALID,
 				"the user authenticates by \"%s\", which is not supported: use a "
-				"client certificate, a token or a tokenFile",
+				"client certificate, a token, a tokenFile or exec",
 				unsupported[i]);
+	return 0;
+}
+
+static int read_user(struct kube_config *config, struct place user, struct error *err)
+{
+	const char *file = yaml_value_text(user.value, "tokenFile");
+
+	if (check_user(user, err) < 0)
+		return -1;
 	if (file)
-		config->token_file = resolve(path, file);
+		config->token_file = resolve(user.path, file);
 	else
-		config->token = copy(scalar(document, user, "token"));
-	if (read_blob(document, user, path, "client-certificate", &config->certificate, err) < 0 ||
-		read_blob(document, user, path, "client-key", &config->key, err) < 0)
+		config->token = copy(yaml_value_text(user.value, "token"));
+	if (read_blob(user, "client-certificate", &config->certificate, err) < 0 ||
+		read_blob(user, "client-key", &config->key, err) < 0)
 		return -1;
 	if (is_given(&config->certificate) != is_given(&config->key))
 		return error_set(err, ERROR_INVALID,
@@ -200,94 +196,181 @@ static int read_user(struct kube_config *config, yaml_document_t *document, yaml
 	return 0;
 }
 
-static int read_document(
-	struct kube_config *config, yaml_document_t *document, const char *path, struct error *err)
+/* What is fixed in the kubeconfig wins over a program, as with kubectl. */
+static int read_exec(
+	struct kube_config *config, struct place cluster, struct place user, struct error *err)
 {
-	yaml_node_t *root = yaml_document_get_root_node(document);
-	const char *name = scalar(document, root, "current-context");
-	yaml_node_t *context, *entry;
-	const char *cluster, *user;
+	struct yaml_value exec = yaml_value_member(user.value, "exec");
+	const char *command = yaml_value_text(exec, "command");
 
-	if (!name)
-		return error_set(err, ERROR_INVALID, "there is no current-context");
-	context = named(document, "contexts", name, "context", err);
-	if (!context)
+	if (!exec.node || config->token || config->token_file || is_given(&config->certificate))
+		return 0;
+	if (!command)
+		return error_set(err, ERROR_INVALID, "exec: there is no command");
+	return kube_exec_read(exec,
+		strchr(command, '/') ? resolve(user.path, command) : copy(command), cluster.value,
+		config, err);
+}
+
+static int read_context(
+	struct kube_config *config, struct sources *sources, const char *name, struct error *err)
+{
+	struct place context, cluster, user;
+	const char *cluster_name, *user_name;
+
+	if (find_entry(sources, "contexts", name, "context", &context, err) < 0)
 		return error_prefix(err, "current-context");
-	cluster = scalar(document, context, "cluster");
-	user = scalar(document, context, "user");
-	if (!cluster || !user)
+	cluster_name = yaml_value_text(context.value, "cluster");
+	user_name = yaml_value_text(context.value, "user");
+	if (!cluster_name || !user_name)
 		return error_set(
 			err, ERROR_INVALID, "context \"%s\" lacks a cluster or a user", name);
-	entry = named(document, "clusters", cluster, "cluster", err);
-	if (!entry || read_cluster(config, document, entry, path, err) < 0)
-		return error_prefix(err, "context \"%s\"", name);
-	entry = named(document, "users", user, "user", err);
-	if (!entry || read_user(config, document, entry, path, err) < 0)
+	config->namespace = copy(yaml_value_text(context.value, "namespace"));
+	if (find_entry(sources, "clusters", cluster_name, "cluster", &cluster, err) < 0 ||
+		read_cluster(config, cluster, err) < 0 ||
+		find_entry(sources, "users", user_name, "user", &user, err) < 0 ||
+		read_user(config, user, err) < 0 || read_exec(config, cluster, user, err) < 0)
 		return error_prefix(err, "context \"%s\"", name);
 	return 0;
 }
 
-static int load_file(struct kube_config *config, const char *path, struct error *err)
+static int read_sources(struct kube_config *config, struct sources *sources, struct error *err)
 {
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
-	yaml_document_t document;
-	yaml_parser_t parser;
-	int result;
+	const char *name = NULL;
 
+	for (size_t i = 0; i < sources->count && !name; i++)
+		name = yaml_value_text(
+			yaml_value_root(&sources->list[i].document), "current-context");
+	if (!name)
+		return error_set(err, ERROR_INVALID, "there is no current-context");
+	return read_context(config, sources, name, err);
+}
+
+/* The document in the file PATH becomes one more source. */
+static int add_source(struct sources *sources, const char *path, struct error *err)
+{
+	struct source *source = &sources->list[sources->count];
+	_cleanup_fclose_ FILE *file = NULL;
+	yaml_parser_t parser;
+	int result = 0;
+
+	if (sources->count == SOURCES_MAX)
+		return error_set(err, ERROR_INVALID, "there are more than %d files", SOURCES_MAX);
+	file = fopen(path, "re");
 	if (!file)
 		return error_set_errno(err, errno, "kubeconfig %s", path);
 	if (!yaml_parser_initialize(&parser))
 		abort();
 	yaml_parser_set_input_file(&parser, file);
-	if (yaml_parser_load(&parser, &document)) {
-		result = read_document(config, &document, path, err);
-		yaml_document_delete(&document);
+	if (yaml_parser_load(&parser, &source->document)) {
+		source->path = copy(path);
+		sources->count++;
 	} else {
-		result = error_set(err, ERROR_INVALID, "line %zu: %s", parser.problem_mark.line + 1,
-			parser.problem ? parser.problem : "not YAML");
+		result = error_set(err, ERROR_INVALID, "kubeconfig %s: line %zu: %s", path,
+			parser.problem_mark.line + 1, parser.problem ? parser.problem : "not YAML");
 	}
 	yaml_parser_delete(&parser);
-	return result < 0 ? error_prefix(err, "kubeconfig %s", path) : 0;
+	return result;
+}
+
+/* Several files are separated by colons; of these some may be missing, as with kubectl. */
+static int add_sources(struct sources *sources, const char *paths, struct error *err)
+{
+	_cleanup_free_ char *list = copy(paths);
+	char *rest = list, *path;
+
+	if (!strchr(paths, ':'))
+		return add_source(sources, paths, err);
+	while ((path = strsep(&rest, ":")))
+		if (*path && add_source(sources, path, err) < 0 && err->kind != ERROR_NOT_FOUND)
+			return -1;
+	if (!sources->count)
+		return error_set(
+			err, ERROR_NOT_FOUND, "kubeconfig %s: none of these files is there", paths);
+	return 0;
+}
+
+static int load_files(struct kube_config *config, const char *paths, struct error *err)
+{
+	struct sources sources = {.count = 0};
+	struct error why = {0};
+	int result = add_sources(&sources, paths, &why);
+
+	if (result == 0) {
+		result = read_sources(config, &sources, &why);
+		if (result < 0)
+			error_prefix(&why, "kubeconfig %s", paths);
+	}
+	while (sources.count) {
+		struct source *source = &sources.list[--sources.count];
+
+		yaml_document_delete(&source->document);
+		free(source->path);
+	}
+	if (result < 0 && err)
+		*err = why;
+	return result;
+}
+
+/* The namespace of the pod: nice to know, and not more. */
+static char *read_namespace(const char *folder)
+{
+	_cleanup_free_ char *path = NULL, *line = NULL;
+	_cleanup_fclose_ FILE *file = NULL;
+	size_t size = 0;
+
+	if (asprintf(&path, "%s/namespace", folder) < 0)
+		abort();
+	file = fopen(path, "re");
+	if (!file || getline(&line, &size, file) <= 0)
+		return NULL;
+	line[strcspn(line, "\r\n")] = '\0';
+	return *line ? take_ptr(line) : NULL;
 }
 
 /* What every pod with a service account is given (client-go's rest.InClusterConfig). */
-static int load_service_account(struct kube_config *config, const char *host, struct error *err)
+int kube_config_in_cluster(const char *folder, struct kube_config **ret_config, struct error *err)
 {
+	_cleanup_(kube_config_freep) struct kube_config *config = calloc(1, sizeof(*config));
+	const char *host = getenv("KUBERNETES_SERVICE_HOST");
 	const char *port = getenv("KUBERNETES_SERVICE_PORT");
-	bool ipv6 = strchr(host, ':') != NULL;
 
-	if (!port)
+	if (!config)
+		abort();
+	if (!host || !*host || !port || !*port)
 		return error_set(err, ERROR_INVALID,
 			"KUBERNETES_SERVICE_HOST is set, but KUBERNETES_SERVICE_PORT is not");
-	if (access(SERVICE_ACCOUNT "/token", R_OK) < 0)
-		return error_set_errno(err, errno, SERVICE_ACCOUNT "/token");
-	if (asprintf(&config->server, ipv6 ? "https://[%s]:%s" : "https://%s:%s", host, port) < 0)
+	if (asprintf(&config->token_file, "%s/token", folder) < 0 ||
+		asprintf(&config->ca.file, "%s/ca.crt", folder) < 0 ||
+		asprintf(&config->server, strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s",
+			host, port) < 0)
 		abort();
-	config->token_file = copy(SERVICE_ACCOUNT "/token");
-	config->ca.file = copy(SERVICE_ACCOUNT "/ca.crt");
+	if (access(config->token_file, R_OK) < 0)
+		return error_set_errno(err, errno, "%s", config->token_file);
+	config->namespace = read_namespace(folder);
+	*ret_config = take_ptr(config);
 	return 0;
 }
 
 int kube_config_load(const char *path, struct kube_config **ret_config, struct error *err)
 {
-	_cleanup_(kube_config_freep) struct kube_config *config = calloc(1, sizeof(*config));
+	_cleanup_(kube_config_freep) struct kube_config *config = NULL;
 	const char *host = getenv("KUBERNETES_SERVICE_HOST");
-	int result;
 
-	if (!config)
-		abort();
 	if (!path || !*path)
 		path = getenv("KUBECONFIG");
-	if (path && *path)
-		result = load_file(config, path, err);
-	else if (host && *host)
-		result = load_service_account(config, host, err);
-	else
-		result = error_set(err, ERROR_NOT_FOUND,
+	if ((!path || !*path) && host && *host)
+		return kube_config_in_cluster(SERVICE_ACCOUNT, ret_config, err);
+	if (!path || !*path)
+		return error_set(err, ERROR_NOT_FOUND,
 			"not inside a pod, and no kubeconfig given: use --kubeconfig=FILE");
-	if (result == 0)
-		*ret_config = take_ptr(config);
-	return result;
+	config = calloc(1, sizeof(*config));
+	if (!config)
+		abort();
+	if (load_files(config, path, err) < 0)
+		return -1;
+	*ret_config = take_ptr(config);
+	return 0;
 }
 
 /* The first line of FILE, which is NULL where it could not be opened. */
