@@ -32,7 +32,8 @@ static char *read_ca(const struct kube_blob *ca, struct error *err)
 	if (ca->data)
 		return copy(ca->data);
 	if (!file) {
-		error_set_errno(err, errno, "certificate-authority %s", ca->file);
+		error_set(err, ERROR_INVALID, "certificate-authority %s: %s", ca->file,
+			strerrordesc_np(errno));
 		return NULL;
 	}
 	text = calloc(1, CA_MAX + 1);

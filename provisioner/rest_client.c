@@ -7,27 +7,45 @@
 #include <string.h>
 #include <time.h>
 
+#include "credentials.h"
 #include "names.h"
 #include "objects.h"
 
 #define RESPONSE_MAX        (16 * 1024 * 1024)
 #define CONNECT_TIMEOUT_MS  10000
 #define REQUEST_TIMEOUT_MS  30000
-#define TOKEN_MAX_AGE_S     60
+#define TURN_TIMEOUT_MS     120000 /* for a request to start, where its caller sets no limit */
 #define CA_MAX_AGE_S        60
 #define IDLE_HANDLES_MAX    64
+#define IDLE_MAX_MS         30000
 #define UNANSWERED_LIMIT_MS 30000 /* sent bytes that nobody acknowledges end the connection */
+#define BUSY_REPEATS        3     /* of what the server did not want to do now */
+#define RETRY_AFTER_MAX_S   60
 
 struct rest_client {
 	const struct kube_config *config;
 	char *base_url;
 	struct curl_slist *connect_to; /* where the URL's host really is, or NULL */
-	pthread_mutex_t lock;          /* guards all below */
-	CURL *idle[IDLE_HANDLES_MAX];
+	struct credentials *credentials;
+	struct limiter *limiter;
+	rest_client_observer *observer;
+	void *observer_context;
+	pthread_mutex_t lock; /* guards all below */
+	struct idle_handle {
+		CURL *handle;
+		int64_t since_ms;
+	} idle[IDLE_HANDLES_MAX]; /* the last that came is the first that goes */
 	int idle_count;
-	char *token;
-	time_t token_read; /* CLOCK_MONOTONIC; 0: read again */
+	int64_t distrusted_ms; /* when the server's certificate was last refused */
 };
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 /* Where another name than the server's is expected in its certificate, URLs name that one, and
  * connections go to the host that was configured. */
@@ -60,6 +78,9 @@ struct rest_client *rest_client_new(const struct kube_config *config)
 		abort();
 	client->config = config;
 	set_base_url(client, config);
+	client->credentials = credentials_new(config);
+	client->limiter = limiter_new(NULL);
+	client->distrusted_ms = INT64_MIN / 2;
 	pthread_mutex_init(&client->lock, NULL);
 	return client;
 }
@@ -67,12 +88,24 @@ struct rest_client *rest_client_new(const struct kube_config *config)
 void rest_client_free(struct rest_client *client)
 {
 	while (client->idle_count)
-		curl_easy_cleanup(client->idle[--client->idle_count]);
+		curl_easy_cleanup(client->idle[--client->idle_count].handle);
 	pthread_mutex_destroy(&client->lock);
 	curl_slist_free_all(client->connect_to);
 	free(client->base_url);
-	free(client->token);
+	credentials_free(client->credentials);
+	limiter_free(client->limiter);
 	free(client);
+}
+
+void rest_client_observe(struct rest_client *client, rest_client_observer *fn, void *context)
+{
+	client->observer = fn;
+	client->observer_context = context;
+}
+
+struct limiter_state rest_client_limits(struct rest_client *client)
+{
+	return limiter_state(client->limiter);
 }
 
 void rest_response_init(struct rest_response *response, size_t max_bytes)
@@ -134,46 +167,24 @@ static void set_tls(CURL *handle, const struct kube_config *config)
 	set_blob(handle, &config->certificate, CURLOPT_SSLCERT_BLOB, CURLOPT_SSLCERT);
 	set_blob(handle, &config->key, CURLOPT_SSLKEY_BLOB, CURLOPT_SSLKEY);
 	curl_easy_setopt(handle, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	/* A resumed session would go on with the certificates and the CA of the first. */
+	curl_easy_setopt(handle, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 	if (config->insecure) {
 		curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 0L);
 		curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 0L);
 	}
 }
 
-static time_t monotonic_seconds(void)
+/* A CA file may be replaced while we run: it is read about every minute, and at once after a
+ * server was not trusted. */
+static long ca_max_age(struct rest_client *client)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + 1; /* never 0 */
-}
-
-/* Tokens of service accounts are replaced while we run: the file is read about every minute. */
-static int set_token(struct rest_client *client, CURL *handle, struct error *err)
-{
-	time_t now = monotonic_seconds();
-	int result = 0;
+	bool distrusted;
 
 	pthread_mutex_lock(&client->lock);
-	if (!client->token_read || now - client->token_read > TOKEN_MAX_AGE_S) {
-		char *token = NULL;
-
-		result = kube_config_token(client->config, &token, err);
-		if (result == 0) {
-			free(client->token);
-			client->token = token;
-			client->token_read = now;
-		} else if (err) {
-			/* Not NOT_FOUND, which would say that the object does not exist. */
-			err->kind = ERROR_UNAVAILABLE;
-		}
-	}
-	if (result == 0 && client->token) {
-		curl_easy_setopt(handle, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
-		curl_easy_setopt(handle, CURLOPT_XOAUTH2_BEARER, client->token);
-	}
+	distrusted = now_ms() - client->distrusted_ms < CA_MAX_AGE_S * 1000;
 	pthread_mutex_unlock(&client->lock);
-	return result;
+	return distrusted ? 0 : CA_MAX_AGE_S;
 }
 
 int rest_client_prepare(struct rest_client *client, CURL *handle, const char *path,
@@ -201,10 +212,10 @@ int rest_client_prepare(struct rest_client *client, CURL *handle, const char *pa
 	curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, response->detail);
 	curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, write_response);
 	curl_easy_setopt(handle, CURLOPT_WRITEDATA, response);
-	/* A CA file may be replaced while we run. */
-	curl_easy_setopt(handle, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_MAX_AGE_S);
+	curl_easy_setopt(handle, CURLOPT_CA_CACHE_TIMEOUT, ca_max_age(client));
 	set_tls(handle, client->config);
-	return set_token(client, handle, err);
+	response->method = "GET";
+	return credentials_apply(client->credentials, handle, &response->credentials, err);
 }
 
 static int status_error(const struct rest_response *response, long status, struct error *err)
@@ -224,28 +235,79 @@ static int status_error(const struct rest_response *response, long status, struc
 	return error_set(err, kind, "the API server answered with HTTP status %ld", status);
 }
 
-int rest_client_result(struct rest_client *client, CURL *handle, CURLcode code,
+/* Which side of TLS was not content, in front of what libcurl says. */
+static const char *failure_words(CURLcode code)
+{
+	switch (code) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return "its certificate is not trusted: ";
+	case CURLE_SSL_CACERT_BADFILE:
+		return "the CA cannot be read: ";
+	case CURLE_SSL_CERTPROBLEM:
+		return "our client certificate cannot be used: ";
+	case CURLE_SSL_CONNECT_ERROR:
+		return "the TLS handshake failed: ";
+	default:
+		return "";
+	}
+}
+
+static int transfer_error(struct rest_client *client, CURLcode code,
 	const struct rest_response *response, struct error *err)
 {
-	long status = 0;
-
 	if (code == CURLE_WRITE_ERROR && response->bytes > response->max_bytes)
 		return error_set(err, ERROR_INTERNAL, "the API server's answer is over %zu bytes",
 			response->max_bytes);
-	if (code != CURLE_OK)
-		return error_set(err,
-			code == CURLE_OPERATION_TIMEDOUT ? ERROR_TIMEOUT : ERROR_UNAVAILABLE,
-			"API server %s: %s", client->config->server,
-			*response->detail ? response->detail : curl_easy_strerror(code));
-	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
-	if (status >= 200 && status < 300)
-		return 0;
-	if (status == 401) {
+	if (code == CURLE_PEER_FAILED_VERIFICATION) {
 		pthread_mutex_lock(&client->lock);
-		client->token_read = 0;
+		client->distrusted_ms = now_ms();
 		pthread_mutex_unlock(&client->lock);
 	}
-	return status_error(response, status, err);
+	return error_set(err, code == CURLE_OPERATION_TIMEDOUT ? ERROR_TIMEOUT : ERROR_UNAVAILABLE,
+		"API server %s: %s%s", client->config->server, failure_words(code),
+		*response->detail ? response->detail : curl_easy_strerror(code));
+}
+
+/* The seconds that the server asks for, bounded; a 429 that names none counts as 1. */
+static int64_t retry_after(CURL *handle, long status)
+{
+	struct curl_header *header;
+	curl_off_t seconds = 0;
+
+	if (status != 429 && status != 503)
+		return 0;
+	if (curl_easy_header(handle, "Retry-After", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+		return status == 429;
+	curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &seconds);
+	return seconds < 0 ? 0 : seconds > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : seconds;
+}
+
+static void observe(struct rest_client *client, CURL *handle, const struct rest_response *response)
+{
+	curl_off_t microseconds = 0;
+
+	if (!client->observer || !response->method)
+		return;
+	curl_easy_getinfo(handle, CURLINFO_TOTAL_TIME_T, &microseconds);
+	client->observer(client->observer_context, response->method, (int)response->status,
+		(double)microseconds / 1e6);
+}
+
+int rest_client_result(struct rest_client *client, CURL *handle, CURLcode code,
+	struct rest_response *response, struct error *err)
+{
+	response->status = 0;
+	if (code == CURLE_OK)
+		curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &response->status);
+	response->retry_after_s = retry_after(handle, response->status);
+	observe(client, handle, response);
+	if (code != CURLE_OK)
+		return transfer_error(client, code, response, err);
+	if (response->status >= 200 && response->status < 300)
+		return 0;
+	if (response->status == 401)
+		credentials_refuse(client->credentials, response->credentials);
+	return status_error(response, response->status, err);
 }
 
 static CURL *take_handle(struct rest_client *client)
@@ -254,7 +316,7 @@ static CURL *take_handle(struct rest_client *client)
 
 	pthread_mutex_lock(&client->lock);
 	if (client->idle_count)
-		handle = client->idle[--client->idle_count];
+		handle = client->idle[--client->idle_count].handle;
 	pthread_mutex_unlock(&client->lock);
 	if (!handle)
 		handle = curl_easy_init();
@@ -268,9 +330,35 @@ static void give_handle(struct rest_client *client, CURL *handle)
 	curl_easy_reset(handle); /* it must not point into this request any more */
 	pthread_mutex_lock(&client->lock);
 	if (client->idle_count < IDLE_HANDLES_MAX)
-		client->idle[client->idle_count++] = take_ptr(handle);
+		client->idle[client->idle_count++] =
+			(struct idle_handle){take_ptr(handle), now_ms()};
 	pthread_mutex_unlock(&client->lock);
 	if (handle)
+		curl_easy_cleanup(handle);
+}
+
+/* The handle that waits for longest, if that was too long: each holds a connection with its TLS
+ * state, of which a burst needs many and the rest of the day none. */
+static CURL *take_aged(struct rest_client *client)
+{
+	CURL *handle = NULL;
+
+	pthread_mutex_lock(&client->lock);
+	if (client->idle_count && now_ms() - client->idle[0].since_ms > IDLE_MAX_MS) {
+		handle = client->idle[0].handle;
+		client->idle_count--;
+		memmove(client->idle, client->idle + 1,
+			(size_t)client->idle_count * sizeof(*client->idle));
+	}
+	pthread_mutex_unlock(&client->lock);
+	return handle;
+}
+
+void rest_client_trim(struct rest_client *client)
+{
+	CURL *handle;
+
+	while ((handle = take_aged(client)))
 		curl_easy_cleanup(handle);
 }
 
@@ -292,44 +380,87 @@ static struct curl_slist *set_body(CURL *handle, const struct rest_request *requ
 	return headers;
 }
 
-static int call_once(struct rest_client *client, const struct rest_request *request,
-	struct json_object **ret_body, struct error *err)
+/* Send REQUEST, and wait for its answer for at most TIMEOUT_MS. */
+static int send_request(struct rest_client *client, const struct rest_request *request,
+	int64_t timeout_ms, struct rest_response *response, struct error *err)
 {
 	CURL *handle = take_handle(client);
-	struct rest_response response;
 	struct curl_slist *headers = NULL;
-	int result;
+	int result = rest_client_prepare(client, handle, request->path, response, err);
 
-	rest_response_init(&response, RESPONSE_MAX);
-	result = rest_client_prepare(client, handle, request->path, &response, err);
 	if (result == 0) {
+		response->method = request->method;
 		headers = set_body(handle, request);
-		curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, (long)REQUEST_TIMEOUT_MS);
+		curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 		result = rest_client_result(
-			client, handle, curl_easy_perform(handle), &response, err);
+			client, handle, curl_easy_perform(handle), response, err);
 	}
 	/* Every answer of an API server is JSON, also where nobody looks at it. */
-	if (result == 0 && !response.json)
+	if (result == 0 && !response->json)
 		result = error_set(err, ERROR_INTERNAL, "the API server's answer is not JSON");
-	if (result == 0 && ret_body)
-		*ret_body = take_ptr(response.json);
 	give_handle(client, handle);
 	curl_slist_free_all(headers);
-	rest_response_done(&response);
 	return result;
+}
+
+/* What an answer, or that none came in time, tells of the server's load. */
+static enum limiter_outcome outcome_of(const struct rest_response *response, bool late)
+{
+	if (response->status == 429 || (response->status == 503 && response->retry_after_s))
+		return LIMITER_BUSY;
+	if (response->status)
+		return LIMITER_ANSWERED;
+	return late ? LIMITER_BUSY : LIMITER_UNKNOWN;
+}
+
+/* Wait for a turn and send, all before DEADLINE; INT64_MAX: the caller sets none. */
+static int call_once(struct rest_client *client, const struct rest_request *request,
+	int64_t deadline, struct rest_response *response, struct error *err)
+{
+	bool bounded = deadline != INT64_MAX;
+	int64_t start = now_ms(), left = bounded ? deadline - start : TURN_TIMEOUT_MS;
+	int result;
+
+	if (!limiter_enter(client->limiter, request->low_priority, left > 0 ? left : 0))
+		return error_set(err, ERROR_TOO_MANY_REQUESTS,
+			"not sent: the API server is busy, and others wait for it too");
+	start = now_ms();
+	left = bounded ? deadline - start : REQUEST_TIMEOUT_MS;
+	result = send_request(client, request, left > 1 ? left : 1, response, err);
+	limiter_pause(client->limiter, response->retry_after_s);
+	limiter_leave(client->limiter,
+		outcome_of(response, result < 0 && err->kind == ERROR_TIMEOUT), now_ms() - start);
+	return result;
+}
+
+/* The credentials may just have been replaced: once more, with the new ones. And what is answered
+ * with 429 was not begun: it is sent again when the server has had the time it asked for. */
+static bool may_repeat(long status, int *repeats)
+{
+	int limit = status == 401 ? 1 : status == 429 ? BUSY_REPEATS : 0;
+
+	return (*repeats)++ < limit;
 }
 
 static int call(void *self, const struct rest_request *request, struct json_object **ret_body,
 	struct error *err)
 {
-	struct error first = {0};
-	int result = call_once(self, request, ret_body, &first);
+	int64_t deadline = request->timeout_ms ? now_ms() + request->timeout_ms : INT64_MAX;
+	struct rest_response response;
+	struct error why;
+	int repeats = 0, result;
 
-	/* The token may just have been replaced: once more, with the new one. */
-	if (result < 0 && first.kind == ERROR_UNAUTHORIZED)
-		result = call_once(self, request, ret_body, &first);
+	rest_response_init(&response, RESPONSE_MAX);
+	while ((result = call_once(self, request, deadline, &response, &why)) < 0 &&
+		may_repeat(response.status, &repeats)) {
+		rest_response_done(&response);
+		rest_response_init(&response, RESPONSE_MAX);
+	}
+	if (result == 0 && ret_body)
+		*ret_body = take_ptr(response.json);
+	rest_response_done(&response);
 	if (result < 0 && err)
-		*err = first;
+		*err = why;
 	return result < 0 ? error_prefix(err, "%s %s", request->method, request->path) : 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Requests to the Kubernetes API server: authentication, TLS, and answers as JSON or as errors in
- * the server's own words. Connections are kept and used again.
+ * the server's own words. Connections are kept and used again. How many requests are under way at
+ * once follows what the server can take (limiter.h).
  */
 #ifndef ORDINAL_REST_CLIENT_H
 #define ORDINAL_REST_CLIENT_H
@@ -11,6 +12,7 @@
 
 #include "json_reader.h"
 #include "kube_config.h"
+#include "limiter.h"
 
 struct rest_client;
 
@@ -27,8 +29,9 @@ struct rest_request {
 struct kube_api {
 	/* On success *RET_BODY, if RET_BODY is not NULL, is the caller's. On failure *ERR has the
 	 * kind of the HTTP status; ERROR_UNAVAILABLE or ERROR_TIMEOUT where no answer came, so that
-	 * what was asked for may have happened or not. ERROR_NOT_FOUND is only what the API server
-	 * itself said of an object. Any thread may call. */
+	 * what was asked for may have happened or not; ERROR_TOO_MANY_REQUESTS where the server did
+	 * not want it, also when asked again. ERROR_NOT_FOUND is only what the API server itself
+	 * said of an object. Any thread may call. */
 	int (*call)(void *self, const struct rest_request *request, struct json_object **ret_body,
 		struct error *err);
 	void *self;
@@ -44,6 +47,17 @@ DEFINE_CLEANUP(struct rest_client *, rest_client_free);
 /* The table for CLIENT, which must outlive it. */
 struct kube_api rest_client_api(struct rest_client *client);
 
+/* Told of each request of the table, and of each list: METHOD, the HTTP STATUS (0: no answer came)
+ * and how long it took. On the thread that made it. Before the first request; FN may be NULL. */
+typedef void rest_client_observer(void *context, const char *method, int status, double seconds);
+void rest_client_observe(struct rest_client *client, rest_client_observer *fn, void *context);
+
+/* What the limit on requests under way is. Any thread may ask. */
+struct limiter_state rest_client_limits(struct rest_client *client);
+
+/* Close connections that were not used for long. Called now and then, by any thread. */
+void rest_client_trim(struct rest_client *client);
+
 /* What comes back to one transfer. Used directly only by the reflector, which runs its transfers
  * together in one thread. */
 struct rest_response {
@@ -51,6 +65,10 @@ struct rest_response {
 	struct json_object *json; /* the whole body, once it is there */
 	bool ended;               /* no more is read: the body is there, or is not JSON */
 	size_t bytes, max_bytes;
+	const char *method;    /* for the observer; NULL: it is not told */
+	unsigned credentials;  /* which of them it was sent with */
+	long status;           /* once it ended; 0: no answer */
+	int64_t retry_after_s; /* what the server then asked for, 0 to 60 */
 	char detail[CURL_ERROR_SIZE];
 };
 
@@ -64,9 +82,9 @@ int rest_response_feed(struct rest_response *response, const char *bytes, size_t
 int rest_client_prepare(struct rest_client *client, CURL *handle, const char *path,
 	struct rest_response *response, struct error *err);
 
-/* 0 if the transfer that ended with CODE was answered with success, else its error. A 401 makes
- * the client read its token again. */
+/* 0 if the transfer that ended with CODE was answered with success, else its error. Fills in
+ * RESPONSE's status and what follows. A 401 makes the client get its credentials anew. */
 int rest_client_result(struct rest_client *client, CURL *handle, CURLcode code,
-	const struct rest_response *response, struct error *err);
+	struct rest_response *response, struct error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "kube_config.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "testing.h"
 
@@ -12,8 +13,10 @@
 	"- name: main\n  context:\n    cluster: here\n    user: me\n"                              \
 	"clusters:\n- name: x\n  cluster: {server: https://wrong}\n"                               \
 	"- name: here\n  cluster:\n" cluster "users:\n- name: me\n  user:\n" user
-#define SERVER "    server: https://10.0.0.1:6443\n"
-#define TOKEN  "    token: secret\n"
+#define SERVER     "    server: https://10.0.0.1:6443\n"
+#define TOKEN      "    token: secret\n"
+#define V1         "client.authentication.k8s.io/v1"
+#define EXEC(more) "    exec: {command: aws, apiVersion: " V1 more "}\n"
 
 static char *folder;
 
@@ -45,6 +48,14 @@ static struct kube_config *load(const char *text, struct error *err)
 }
 
 #define _cleanup_config_ _cleanup_(kube_config_freep)
+
+static int mkdir_below(const char *parent, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", parent, name);
+	return mkdir(path, 0700);
+}
 
 static void check_path(const char *got, const char *name)
 {
@@ -158,6 +169,91 @@ static void test_json(void **state)
 	assert_string_equal(config->token, "t");
 }
 
+static void test_exec(void **state)
+{
+	_cleanup_config_ struct kube_config *config =
+		load(CONFIG("    server: https://a\n    tls-server-name: b\n"
+			    "    certificate-authority-data: Q0EK\n",
+			     "    exec:\n      command: bin/login\n      apiVersion: " V1 "beta1\n"
+			     "      args: [get, '', token]\n      env:\n"
+			     "      - {name: A, value: b}\n      - {name: C, value: ''}\n"
+			     "      installHint: get it\n      interactiveMode: IfAvailable\n"
+			     "      provideClusterInfo: true\n"),
+			NULL);
+
+	(void)state;
+	check_path(config->exec->command, "bin/login");
+	assert_string_equal(config->exec->api_version, V1 "beta1");
+	assert_int_equal(config->exec->args.count, 3);
+	assert_string_equal(config->exec->args.items[1], "");
+	assert_string_equal(config->exec->args.items[2], "token");
+	assert_string_equal(string_map_get(&config->exec->env, "A"), "b");
+	assert_string_equal(string_map_get(&config->exec->env, "C"), "");
+	assert_string_equal(config->exec->install_hint, "get it");
+	assert_string_equal(config->exec->cluster,
+		"{\"server\":\"https:\\/\\/a\",\"tls-server-name\":\"b\","
+		"\"certificate-authority-data\":\"Q0EK\"}");
+}
+
+/* A name without a slash is looked up in $PATH; the cluster is told only where that is wanted. */
+static void test_exec_by_name(void **state)
+{
+	_cleanup_config_ struct kube_config *config = load(CONFIG(SERVER, EXEC("")), NULL);
+	_cleanup_config_ struct kube_config *fixed = load(CONFIG(SERVER, TOKEN EXEC("")), NULL);
+
+	(void)state;
+	assert_string_equal(config->exec->command, "aws");
+	assert_null(config->exec->cluster);
+	/* What is fixed wins. */
+	assert_string_equal(fixed->token, "secret");
+	assert_null(fixed->exec);
+}
+
+static void test_namespace(void **state)
+{
+	_cleanup_config_ struct kube_config *none = load(CONFIG(SERVER, TOKEN), NULL);
+	_cleanup_config_ struct kube_config *config =
+		load("current-context: a\ncontexts:\n"
+		     "- {name: a, context: {cluster: a, user: a, namespace: storage}}\n"
+		     "clusters:\n- {name: a, cluster: {server: 'https://a'}}\n"
+		     "users:\n- {name: a, user: {token: t}}\n",
+			NULL);
+
+	(void)state;
+	assert_null(none->namespace);
+	assert_string_equal(config->namespace, "storage");
+}
+
+/* Several files: the first that has something wins, and those that are missing are skipped. */
+static void test_several_files(void **state)
+{
+	_cleanup_free_ char *contexts = write_file(folder, "contexts",
+		"current-context: a\ncontexts:\n- {name: a, context: {cluster: a, user: a}}\n");
+	_cleanup_free_ char *rest = NULL, *paths = NULL, *wrong = NULL;
+	struct kube_config *config = NULL;
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(mkdir_below(folder, "sub"), 0);
+	rest = write_file(folder, "sub/rest",
+		"current-context: b\ncontexts:\n- {name: a, context: {cluster: x, user: x}}\n"
+		"clusters:\n- {name: a, cluster: {server: 'https://a', certificate-authority: ca}}\n"
+		"users:\n- {name: a, user: {tokenFile: token}}\n");
+	if (asprintf(&paths, "%s:/nowhere/config::%s", contexts, rest) < 0 ||
+		asprintf(&wrong, "/nowhere/config:%s/none:", folder) < 0)
+		abort();
+	setenv("KUBECONFIG", paths, 1);
+	if (kube_config_load(NULL, &config, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(config->server, "https://a");
+	check_path(config->ca.file, "sub/ca");
+	check_path(config->token_file, "sub/token");
+	kube_config_free(take_ptr(config));
+	assert_int_equal(kube_config_load(wrong, &config, &err), -1);
+	assert_int_equal(err.kind, ERROR_NOT_FOUND);
+	assert_non_null(strstr(err.text, "none of these files is there"));
+}
+
 /* An alias is the same node once more; it costs nothing. */
 static void test_aliases(void **state)
 {
@@ -217,7 +313,33 @@ static const struct {
 		"a client-key and no client-certificate"},
 	{"certificate without key", CONFIG(SERVER, "    client-certificate-data: Q0VSVAo=\n"),
 		"a client-certificate and no client-key"},
-	{"exec", CONFIG(SERVER, "    exec: {command: aws}\n"), "authenticates by \"exec\""},
+	{"exec without a command", CONFIG(SERVER, "    exec: {apiVersion: " V1 "}\n"),
+		"exec: there is no command"},
+	{"exec is a text", CONFIG(SERVER, "    exec: aws\n"), "exec: there is no command"},
+	{"exec without a version", CONFIG(SERVER, "    exec: {command: aws}\n"),
+		"exec: apiVersion \"\" is not supported"},
+	{"exec of an old version",
+		CONFIG(SERVER,
+			"    exec: {command: a, apiVersion: client.authentication.k8s.io/v1alpha1}\n"),
+		"/v1alpha1\" is not supported"},
+	{"exec that asks", CONFIG(SERVER, EXEC(", interactiveMode: Always")),
+		"interactiveMode is Always, and nobody is here to ask"},
+	{"exec that does what?", CONFIG(SERVER, EXEC(", interactiveMode: Maybe")),
+		"interactiveMode \"Maybe\" is unknown"},
+	{"exec args of a wrong type", CONFIG(SERVER, EXEC(", args: [a, [b]]")),
+		"args[1] is not a text"},
+	{"exec env without a name", CONFIG(SERVER, EXEC(", env: [{value: b}]")),
+		"env[0] lacks a name or a value"},
+	{"exec env with a strange name", CONFIG(SERVER, EXEC(", env: [{name: a=b, value: b}]")),
+		"env[0] lacks a name or a value"},
+	{"exec wants a CA that is not there",
+		CONFIG(SERVER "    certificate-authority: gone\n",
+			EXEC(", provideClusterInfo: true")),
+		"certificate-authority /tmp/"},
+	{"exec wants the cluster's extension",
+		CONFIG(SERVER "    extensions: [{name: client.authentication.k8s.io/exec}]\n",
+			EXEC(", provideClusterInfo: true")),
+		"the cluster's extension"},
 	{"auth-provider", CONFIG(SERVER, "    auth-provider: {name: gcp}\n"),
 		"authenticates by \"auth-provider\""},
 	{"password", CONFIG(SERVER, "    username: u\n    password: p\n"),
@@ -288,8 +410,6 @@ static void test_where_it_is(void **state)
 	assert_int_equal(kube_config_load(folder, &config, &err), -1);
 }
 
-/* The service account's files are where they are in a pod, and so not here: what can be told
- * before they are read. */
 static void test_in_cluster(void **state)
 {
 	struct kube_config *config = NULL;
@@ -301,11 +421,20 @@ static void test_in_cluster(void **state)
 	assert_int_equal(err.kind, ERROR_INVALID);
 	assert_non_null(strstr(err.text, "KUBERNETES_SERVICE_PORT is not"));
 	setenv("KUBERNETES_SERVICE_PORT", "443", 1);
-	if (kube_config_load(NULL, &config, &err) < 0) {
-		assert_non_null(strstr(err.text, "serviceaccount/token"));
-		return;
-	}
+	assert_int_equal(kube_config_in_cluster(folder, &config, &err), -1);
+	assert_non_null(strstr(err.text, "/token: No such file"));
+	free(write_file(folder, "token", "t\n"));
+	assert_int_equal(kube_config_in_cluster(folder, &config, &err), 0);
 	assert_string_equal(config->server, "https://[fd00::1]:443");
+	check_path(config->ca.file, "ca.crt");
+	assert_null(config->namespace);
+	check_token(config, "t");
+	kube_config_free(take_ptr(config));
+	setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1", 1);
+	free(write_file(folder, "namespace", "kube-system"));
+	assert_int_equal(kube_config_in_cluster(folder, &config, &err), 0);
+	assert_string_equal(config->server, "https://10.96.0.1:443");
+	assert_string_equal(config->namespace, "kube-system");
 	kube_config_free(config);
 }
 
@@ -320,6 +449,10 @@ int main(void)
 		TEST(test_no_credentials),
 		TEST(test_token_file),
 		TEST(test_json),
+		TEST(test_exec),
+		TEST(test_exec_by_name),
+		TEST(test_namespace),
+		TEST(test_several_files),
 		TEST(test_aliases),
 		TEST(test_refuses),
 		TEST(test_deep_nesting),

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "http_server.h"
 #include "testing.h"
@@ -139,8 +140,9 @@ static const struct {
 	{"bad request", {"", 400, NULL, STATUS("BadRequest", "bad"), 0, 0, 0}, ERROR_INVALID,
 		"bad"},
 	{"expired", {"", 410, NULL, STATUS("Expired", "old"), 0, 0, 0}, ERROR_EXPIRED, "old"},
-	{"too many", {"", 429, "Retry-After: 1\r\n", STATUS("TooManyRequests", "slow"), 0, 0, 0},
-		ERROR_TOO_MANY_REQUESTS, "slow"},
+	{"overloaded",
+		{"", 503, "Retry-After: 1\r\n", STATUS("ServiceUnavailable", "later"), 0, 0, 0},
+		ERROR_UNAVAILABLE, "later"},
 	{"gateway timeout", {"", 504, NULL, STATUS("Timeout", "late"), 0, 0, 0}, ERROR_TIMEOUT,
 		"late"},
 	{"internal", {"", 500, NULL, "oops", 0, 0, 0}, ERROR_UNAVAILABLE,
@@ -312,6 +314,145 @@ static void test_no_token(void **state)
 	end(&fixture);
 }
 
+#define BUSY(seconds)                                                                              \
+	{                                                                                          \
+		"", 429, "Retry-After: " seconds "\r\n", STATUS("TooManyRequests", "slow"), 0, 0,  \
+			0                                                                          \
+	}
+
+/* What was refused for now was not begun: it is sent again, whatever it is. */
+static void test_busy_is_repeated(void **state)
+{
+	static const struct http_step steps[] = {
+		BUSY("0"), BUSY("1"), BUSY("0"), {"", 200, NULL, "{'x': 1}", 0, 0, 0}};
+	struct fixture fixture;
+	struct timespec before, after;
+
+	(void)state;
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	assert_int_equal(request(&fixture, "POST", "/x", NULL), 0);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	assert_int_equal(http_server_requests(fixture.server), 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_non_null(strstr(http_server_seen(fixture.server, i), "POST /x "));
+	/* The second that was asked for was waited for: no wait is shorter. */
+	assert_true((after.tv_sec - before.tv_sec) * 1000 +
+			    (after.tv_nsec - before.tv_nsec) / 1000000 >=
+		    999);
+	assert_true(rest_client_limits(fixture.client).limit < 8);
+	end(&fixture);
+}
+
+static void test_busy_for_long(void **state)
+{
+	static const struct http_step steps[] = {
+		{"", 429, "Retry-After: 0\r\n", STATUS("TooManyRequests", "slow"), 0, 0, true}};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	assert_int_equal(request(&fixture, "DELETE", "/x", NULL), -1);
+	assert_int_equal(fixture.err.kind, ERROR_TOO_MANY_REQUESTS);
+	assert_string_equal(fixture.err.text, "DELETE /x: slow");
+	assert_int_equal(http_server_requests(fixture.server), 4);
+	assert_int_equal(rest_client_limits(fixture.client).under_way, 0);
+	end(&fixture);
+}
+
+/* While the server wants patience no request starts: one whose time is over before fails, and says
+ * that it was not sent. */
+static void test_patience(void **state)
+{
+	static const struct http_step steps[] = {
+		{"", 503, "Retry-After: 3600\r\n", STATUS("Down", "later"), 0, 0, 0}};
+	struct rest_request soon = {.method = "GET", .path = "/y", .timeout_ms = 20};
+	struct fixture fixture;
+	struct kube_api api;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	api = rest_client_api(fixture.client);
+	assert_int_equal(request(&fixture, "GET", "/x", NULL), -1);
+	assert_int_equal(fixture.err.kind, ERROR_UNAVAILABLE);
+	assert_int_equal(api.call(api.self, &soon, NULL, &fixture.err), -1);
+	assert_int_equal(fixture.err.kind, ERROR_TOO_MANY_REQUESTS);
+	assert_non_null(strstr(fixture.err.text, "GET /y: not sent: "));
+	soon.low_priority = true;
+	assert_int_equal(api.call(api.self, &soon, NULL, &fixture.err), -1);
+	assert_int_equal(http_server_requests(fixture.server), 1);
+	end(&fixture);
+}
+
+/* The limit of the whole call, and not of each attempt. */
+static void test_timeout(void **state)
+{
+	static const struct http_step steps[] = {{"", 0, NULL, NULL, HTTP_SILENT, 0, 0}};
+	struct rest_request soon = {.method = "GET", .path = "/x", .timeout_ms = 50};
+	struct fixture fixture;
+	struct kube_api api;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	api = rest_client_api(fixture.client);
+	assert_int_equal(api.call(api.self, &soon, NULL, &fixture.err), -1);
+	assert_int_equal(fixture.err.kind, ERROR_TIMEOUT);
+	assert_int_equal(http_server_requests(fixture.server), 1);
+	end(&fixture);
+}
+
+/* What the observer was told: "GET 200 POST 0 ". */
+struct observed {
+	char text[256];
+	bool negative;
+};
+
+static void note(void *context, const char *method, int status, double seconds)
+{
+	struct observed *observed = context;
+	size_t length = strlen(observed->text);
+
+	snprintf(
+		observed->text + length, sizeof(observed->text) - length, "%s %d ", method, status);
+	observed->negative |= seconds < 0;
+}
+
+static void test_observer(void **state)
+{
+	static const struct http_step steps[] = {{"GET", 200, NULL, "{}", 0, 0, 0},
+		{"POST", 409, NULL, "{}", 0, 0, 0}, {"PATCH", 0, NULL, NULL, HTTP_REFUSE, 0, 0},
+		{"DELETE", 401, NULL, "{}", 0, 0, 0}, {"DELETE", 200, NULL, "{}", 0, 0, 0}};
+	static const char *const methods[] = {"PATCH", "GET", "POST", "DELETE"};
+	struct observed observed = {.text = ""};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	rest_client_observe(fixture.client, note, &observed);
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		request(&fixture, methods[i], "/x", NULL);
+	assert_string_equal(observed.text, "PATCH 0 GET 200 POST 409 DELETE 401 DELETE 200 ");
+	assert_false(observed.negative);
+	end(&fixture);
+}
+
+static void test_ipv6(void **state)
+{
+	static const struct http_step steps[] = {{"GET /x", 200, NULL, "{}", 0, 0, 0}};
+	struct http_server *server = http_server_start_ipv6(steps, 1);
+	struct kube_config config = {.server = (char *)http_server_url(server)};
+	struct rest_client *client = rest_client_new(&config);
+	struct kube_api api = rest_client_api(client);
+	struct rest_request get = {.method = "GET", .path = "/x"};
+
+	(void)state;
+	assert_non_null(strstr(config.server, "http://[::1]:"));
+	assert_int_equal(api.call(api.self, &get, NULL, NULL), 0);
+	assert_non_null(strstr(http_server_seen(server, 0), "Host: [::1]:"));
+	rest_client_free(client);
+	http_server_stop(server);
+}
+
 static void *request_often(void *context)
 {
 	struct kube_api api = rest_client_api(context);
@@ -350,26 +491,32 @@ static const struct {
 	const char *ca, *certificate, *key;
 	const char *tls_server_name;
 	bool inline_data, insecure, works;
+	const char *says;
 } tls_cases[] = {
-	{"files", "127.0.0.1", "ca.crt", "client.crt", "client.key", NULL, false, false, true},
-	{"inline", "127.0.0.1", "ca.crt", "client.crt", "client.key", NULL, true, false, true},
+	{"files", "127.0.0.1", "ca.crt", "client.crt", "client.key", NULL, false, false, true,
+		NULL},
+	{"inline", "127.0.0.1", "ca.crt", "client.crt", "client.key", NULL, true, false, true,
+		NULL},
 	{"another CA", "127.0.0.1", "other.crt", "client.crt", "client.key", NULL, false, false,
-		false},
+		false, ": its certificate is not trusted: "},
 	{"another CA, inline", "127.0.0.1", "other.crt", "client.crt", "client.key", NULL, true,
-		false, false},
+		false, false, ": its certificate is not trusted: "},
 	{"another CA, not verified", "127.0.0.1", "other.crt", "client.crt", "client.key", NULL,
-		false, true, true},
-	{"no client certificate", "127.0.0.1", "ca.crt", NULL, NULL, NULL, false, false, false},
+		false, true, true, NULL},
+	{"no client certificate", "127.0.0.1", "ca.crt", NULL, NULL, NULL, false, false, false,
+		"alert certificate required"},
 	{"a client certificate of another CA", "127.0.0.1", "ca.crt", "stranger.crt",
-		"stranger.key", NULL, false, false, false},
+		"stranger.key", NULL, false, false, false, "alert"},
 	{"no CA file", "127.0.0.1", "missing.crt", "client.crt", "client.key", NULL, false, false,
-		false},
+		false, ": the CA cannot be read: "},
 	{"the name is not in the certificate", "localhost", "ca.crt", "client.crt", "client.key",
-		NULL, false, false, false},
+		NULL, false, false, false, "not trusted: SSL: no alternative certificate subject"},
 	{"the expected name is", "localhost", "ca.crt", "client.crt", "client.key",
-		"kubernetes.test", false, false, true},
+		"kubernetes.test", false, false, true, NULL},
 	{"the expected name is not", "127.0.0.1", "ca.crt", "client.crt", "client.key",
-		"other.test", false, false, false},
+		"other.test", false, false, false, ": its certificate is not trusted: "},
+	{"no client certificate file", "127.0.0.1", "ca.crt", "missing.crt", "client.key", NULL,
+		false, false, false, ": our client certificate cannot be used: "},
 };
 
 static void set_blob(struct kube_blob *blob, const char *name, bool inline_data)
@@ -408,6 +555,8 @@ static void check_tls(const struct tls_server *server, size_t i)
 		print_error("%s\n", err.text);
 	assert_case(tls_cases[i].name, result == (tls_cases[i].works ? 0 : -1));
 	assert_case(tls_cases[i].name, tls_cases[i].works || err.kind == ERROR_UNAVAILABLE);
+	if (tls_cases[i].says && !strstr(err.text, tls_cases[i].says))
+		assert_case_text(tls_cases[i].name, err.text, tls_cases[i].says);
 	rest_client_free(client);
 }
 
@@ -419,6 +568,84 @@ static void test_tls(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(tls_cases); i++)
 		check_tls(server, i);
 	tls_server_stop(server);
+}
+
+static struct kube_config *tls_config(const struct tls_server *server, const char *host)
+{
+	struct kube_config *config = calloc(1, sizeof(*config));
+
+	if (asprintf(&config->server, "https://%s:%d", host, tls_server_port(server)) < 0)
+		abort();
+	config->ca.file = tls_server_file("trusted.crt");
+	return config;
+}
+
+/* Put what the file NAME holds where the client reads its CA. */
+static void trust(const char *name)
+{
+	_cleanup_free_ char *text = tls_server_read(name), *path = tls_server_file("trusted.crt");
+
+	*strrchr(path, '/') = '\0';
+	free(write_file(path, "trusted.crt", text));
+}
+
+static int get_version(struct rest_client *client, struct error *err)
+{
+	struct kube_api api = rest_client_api(client);
+	struct rest_request get = {.method = "GET", .path = "/version"};
+
+	return api.call(api.self, &get, NULL, err);
+}
+
+/* The CA's file is replaced, and the server's certificate is then one of the new CA: it is taken
+ * up without a new start, and what the old CA signed is not trusted any more. */
+static void test_ca_rotation(void **state)
+{
+	struct tls_server *server = tls_server_start();
+	_cleanup_(kube_config_freep) struct kube_config *config = tls_config(server, "127.0.0.1");
+	struct rest_client *client = rest_client_new(config);
+	struct error err = {0};
+
+	(void)state;
+	trust("ca.crt");
+	config->certificate.file = tls_server_file("client.crt");
+	config->key.file = tls_server_file("client.key");
+	assert_int_equal(get_version(client, &err), 0);
+	tls_server_restart(server, "rotated");
+	assert_int_equal(get_version(client, &err), -1);
+	assert_non_null(strstr(err.text, "its certificate is not trusted"));
+	trust("other.crt");
+	assert_int_equal(get_version(client, &err), 0);
+	tls_server_restart(server, "server");
+	assert_int_equal(get_version(client, &err), -1);
+	assert_non_null(strstr(err.text, "its certificate is not trusted"));
+	rest_client_free(client);
+	tls_server_stop(server);
+}
+
+/* A pod of a cluster whose addresses are IPv6, with its service account's files. */
+static void test_in_cluster_ipv6(void **state)
+{
+	struct tls_server *server = tls_server_start_ipv6();
+	_cleanup_free_ char *ca = tls_server_read("ca.crt");
+	_cleanup_(kube_config_freep) struct kube_config *config = NULL;
+	struct rest_client *client;
+	struct error err = {0};
+	char *folder = make_folder(), port[16];
+
+	(void)state;
+	free(write_file(folder, "ca.crt", ca));
+	free(write_file(folder, "token", "t\n"));
+	snprintf(port, sizeof(port), "%d", tls_server_port(server));
+	setenv("KUBERNETES_SERVICE_HOST", "::1", 1);
+	setenv("KUBERNETES_SERVICE_PORT", port, 1);
+	assert_int_equal(kube_config_in_cluster(folder, &config, &err), 0);
+	client = rest_client_new(config);
+	if (get_version(client, &err) < 0)
+		fail_msg("%s", err.text);
+	rest_client_free(client);
+	tls_server_stop(server);
+	remove_folder(folder);
 }
 
 int main(void)
@@ -435,8 +662,16 @@ int main(void)
 		cmocka_unit_test(test_token_is_replaced),
 		cmocka_unit_test(test_unauthorized),
 		cmocka_unit_test(test_no_token),
+		cmocka_unit_test(test_busy_is_repeated),
+		cmocka_unit_test(test_busy_for_long),
+		cmocka_unit_test(test_patience),
+		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_observer),
+		cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_many_threads),
 		cmocka_unit_test(test_tls),
+		cmocka_unit_test(test_ca_rotation),
+		cmocka_unit_test(test_in_cluster_ipv6),
 	};
 	int failed;
 

@@ -22,7 +22,11 @@ struct connection {
 struct http_server {
 	const struct http_step *steps;
 	size_t step_count;
-	struct sockaddr_in address;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address;
 	char url[64];
 	pthread_t acceptor;
 	pthread_mutex_t lock; /* guards all below */
@@ -82,7 +86,9 @@ static bool answer(int fd, const struct http_step *step)
 	_cleanup_free_ char *body = strdup(step->body ? step->body : ""), *head = NULL;
 	char length[64];
 
-	if (step->end == HTTP_REFUSE)
+	if (step->end == HTTP_SILENT)
+		wait_for_end(fd);
+	if (step->end == HTTP_REFUSE || step->end == HTTP_SILENT)
 		return false;
 	for (char *at = body; *at; at++)
 		if (*at == '\'')
@@ -196,11 +202,11 @@ static void begin_listening(struct http_server *server)
 	socklen_t size = sizeof(server->address);
 	int on = 1;
 
-	server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	server->listener = socket(server->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(server->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(server->listener, (struct sockaddr *)&server->address, size) < 0 ||
+	if (bind(server->listener, &server->address.any, size) < 0 ||
 		listen(server->listener, 64) < 0 ||
-		getsockname(server->listener, (struct sockaddr *)&server->address, &size) < 0 ||
+		getsockname(server->listener, &server->address.any, &size) < 0 ||
 		pthread_create(&server->acceptor, NULL, accept_all, server))
 		abort();
 }
@@ -218,7 +224,7 @@ static void end_listening(struct http_server *server)
 	pthread_mutex_unlock(&server->lock);
 }
 
-struct http_server *http_server_start(const struct http_step *steps, size_t count)
+static struct http_server *start(const struct http_step *steps, size_t count, bool ipv6)
 {
 	struct http_server *server = calloc(1, sizeof(*server));
 
@@ -226,13 +232,28 @@ struct http_server *http_server_start(const struct http_step *steps, size_t coun
 		abort();
 	server->steps = steps;
 	server->step_count = count;
-	server->address = (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	if (ipv6)
+		server->address.v6 = (struct sockaddr_in6){
+			.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	else
+		server->address.v4 = (struct sockaddr_in){
+			.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	pthread_mutex_init(&server->lock, NULL);
 	begin_listening(server);
-	snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%d",
-		ntohs(server->address.sin_port));
+	/* The port is in the same place in both. */
+	snprintf(server->url, sizeof(server->url), "http://%s:%d", ipv6 ? "[::1]" : "127.0.0.1",
+		ntohs(server->address.v4.sin_port));
 	return server;
+}
+
+struct http_server *http_server_start(const struct http_step *steps, size_t count)
+{
+	return start(steps, count, false);
+}
+
+struct http_server *http_server_start_ipv6(const struct http_step *steps, size_t count)
+{
+	return start(steps, count, true);
 }
 
 void http_server_pause(struct http_server *server, bool pause)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An HTTP server on 127.0.0.1 that answers by a script: each request by the first step that
+ * An HTTP server on loopback that answers by a script: each request by the first step that
  * matches it and is not used up. It speaks just enough HTTP/1.1 to be wrong in every way that a
  * test wants.
  */
@@ -17,6 +17,7 @@ enum http_end {
 	HTTP_HOLD,    /* more chunks may come: the connection stays as it is until the end */
 	HTTP_ENDLESS, /* the body is repeated for ever */
 	HTTP_REFUSE,  /* the connection ends without any answer */
+	HTTP_SILENT,  /* no answer, and the connection stays as it is until the end */
 };
 
 struct http_step {
@@ -33,9 +34,12 @@ struct http_server;
 
 /* STEPS must outlive the server. Caller stops. */
 struct http_server *http_server_start(const struct http_step *steps, size_t count);
+
+/* The same on ::1. Aborts where the machine has no such address. */
+struct http_server *http_server_start_ipv6(const struct http_step *steps, size_t count);
 void http_server_stop(struct http_server *server);
 
-/* "http://127.0.0.1:port". Borrowed. */
+/* "http://127.0.0.1:port" or "http://[::1]:port". Borrowed. */
 const char *http_server_url(const struct http_server *server);
 
 /* Wait until COUNT requests came, for at most 20 seconds; whether they did. */
