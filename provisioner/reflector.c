@@ -6,24 +6,31 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "failure_log.h"
 #include "log.h"
+#include "resource_version.h"
 #include "watch_decoder.h"
 
-#define RESOURCES_MAX   8
+#define RESOURCES_MAX   16
 #define PAGE_LIMIT      500
 #define PAGE_BYTES_MAX  (256 * 1024 * 1024)
 #define LINE_BYTES_MAX  (8 * 1024 * 1024) /* an object in etcd is at most 1.5 MiB */
-#define LIST_TIMEOUT_S  120
-#define WATCH_MIN_S     300 /* the server ends a watch after 5 to 10 minutes */
-#define WATCH_GRACE_S   30  /* and one that it did not end is given up then */
-#define BACK_OFF_MIN_MS 800
 #define BACK_OFF_MAX_MS 30000
 #define HEALTHY_MS      120000 /* after this the back-off starts afresh */
-#define LOG_INTERVAL_MS 60000
+#define SETTLED_MS      1000   /* a watch that lasted so long works */
+
+static const struct reflector_limits usual = {
+	.list_s = 120,
+	.stall_s = 60,
+	.watch_s = 300, /* the server ends a watch after 5 to 10 minutes */
+	.watch_grace_s = 30,
+	.back_off_ms = 800,
+	.absent_ms = 300000,
+};
 
 enum phase { PHASE_IDLE, PHASE_LISTING, PHASE_WATCHING };
 
-/* One resource. Everything is touched by the reflector's thread alone. */
+/* One resource. Everything but its state is touched by the reflector's thread alone. */
 struct resource {
 	struct reflector *reflector;
 	const struct object_type *type;
@@ -40,18 +47,21 @@ struct resource {
 	int64_t back_off_ms;  /* after the next failure */
 	int64_t watch_limit_s;
 	size_t events; /* of this watch */
-	bool synced;
+	bool optional;
 	bool failure_logged;
+	struct reflector_state state; /* guarded by the reflector's lock; quiet_s is not kept */
+	int64_t life_ms;              /* the same; the last sign of life */
+	int64_t accepted_ms;          /* the same; when the watch was */
 };
 
 struct reflector {
 	struct rest_client *client;
 	CURLM *multi;
+	struct reflector_limits limits;
 	struct resource resources[RESOURCES_MAX];
 	size_t count;
 	pthread_t thread;
-	struct error logged; /* the last failure that was logged */
-	int64_t logged_ms;
+	struct failure_log logged;
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
 	size_t unsynced;
@@ -82,6 +92,7 @@ struct reflector *reflector_new(struct rest_client *client)
 	if (!reflector)
 		abort();
 	reflector->client = client;
+	reflector->limits = usual;
 	reflector->multi = curl_multi_init();
 	if (!reflector->multi)
 		abort();
@@ -92,7 +103,8 @@ struct reflector *reflector_new(struct rest_client *client)
 
 static int on_event(void *context, const char *type, struct json_object *object, struct error *err);
 
-void reflector_add(struct reflector *reflector, const struct object_type *type, struct store *store)
+static void add(struct reflector *reflector, const struct object_type *type, struct store *store,
+	bool optional)
 {
 	struct resource *resource = &reflector->resources[reflector->count];
 
@@ -103,7 +115,10 @@ void reflector_add(struct reflector *reflector, const struct object_type *type, 
 		.type = type,
 		.store = store,
 		.handle = curl_easy_init(),
-		.back_off_ms = BACK_OFF_MIN_MS,
+		.back_off_ms = reflector->limits.back_off_ms,
+		.optional = optional,
+		.state = {.plural = type->plural},
+		.life_ms = now_ms(),
 	};
 	if (!resource->handle)
 		abort();
@@ -111,6 +126,35 @@ void reflector_add(struct reflector *reflector, const struct object_type *type, 
 	rest_response_init(&resource->response, PAGE_BYTES_MAX);
 	reflector->count++;
 	reflector->unsynced++;
+}
+
+void reflector_add(struct reflector *reflector, const struct object_type *type, struct store *store)
+{
+	add(reflector, type, store, false);
+}
+
+void reflector_add_optional(
+	struct reflector *reflector, const struct object_type *type, struct store *store)
+{
+	add(reflector, type, store, true);
+}
+
+static void set_limit(int *limit, int value)
+{
+	if (value)
+		*limit = value;
+}
+
+void reflector_limit(struct reflector *reflector, const struct reflector_limits *limits)
+{
+	set_limit(&reflector->limits.list_s, limits->list_s);
+	set_limit(&reflector->limits.stall_s, limits->stall_s);
+	set_limit(&reflector->limits.watch_s, limits->watch_s);
+	set_limit(&reflector->limits.watch_grace_s, limits->watch_grace_s);
+	set_limit(&reflector->limits.back_off_ms, limits->back_off_ms);
+	set_limit(&reflector->limits.absent_ms, limits->absent_ms);
+	for (size_t i = 0; i < reflector->count; i++)
+		reflector->resources[i].back_off_ms = reflector->limits.back_off_ms;
 }
 
 void reflector_free(struct reflector *reflector)
@@ -130,6 +174,74 @@ void reflector_free(struct reflector *reflector)
 	pthread_cond_destroy(&reflector->changed);
 	pthread_mutex_destroy(&reflector->lock);
 	free(reflector);
+}
+
+/* A failure that a watch has outlived is none any more. */
+static void read_state(
+	const struct resource *resource, int64_t now, struct reflector_state *ret_state)
+{
+	*ret_state = resource->state;
+	ret_state->quiet_s = (double)(now - resource->life_ms) / 1000;
+	if (ret_state->connected && now - resource->accepted_ms > SETTLED_MS) {
+		ret_state->failures = 0;
+		*ret_state->error = '\0';
+	}
+}
+
+size_t reflector_states(struct reflector *reflector, struct reflector_state *out, size_t max)
+{
+	int64_t now;
+
+	pthread_mutex_lock(&reflector->lock);
+	now = now_ms();
+	for (size_t i = 0; i < reflector->count && i < max; i++)
+		read_state(&reflector->resources[i], now, &out[i]);
+	pthread_mutex_unlock(&reflector->lock);
+	return reflector->count;
+}
+
+static void note_life(struct resource *resource, size_t events)
+{
+	pthread_mutex_lock(&resource->reflector->lock);
+	resource->life_ms = now_ms();
+	resource->state.events += events;
+	pthread_mutex_unlock(&resource->reflector->lock);
+}
+
+static void note_accepted(struct resource *resource)
+{
+	pthread_mutex_lock(&resource->reflector->lock);
+	resource->life_ms = resource->accepted_ms = now_ms();
+	resource->state.connected = true;
+	resource->state.watches++;
+	pthread_mutex_unlock(&resource->reflector->lock);
+}
+
+/* A transfer ended well. */
+static void note_success(struct resource *resource, bool list)
+{
+	pthread_mutex_lock(&resource->reflector->lock);
+	resource->life_ms = now_ms();
+	resource->state.lists += list;
+	resource->state.failures = 0;
+	resource->state.absent = false;
+	*resource->state.error = '\0';
+	pthread_mutex_unlock(&resource->reflector->lock);
+}
+
+static void note_failure(struct resource *resource, const struct error *err, bool absent)
+{
+	struct reflector_state *state = &resource->state;
+
+	pthread_mutex_lock(&resource->reflector->lock);
+	if (state->connected && now_ms() - resource->accepted_ms > SETTLED_MS)
+		state->failures = 0;
+	state->connected = false;
+	state->absent = absent;
+	state->failures += !absent;
+	snprintf(state->error, sizeof(state->error), "%.*s", (int)sizeof(state->error) - 1,
+		err->text);
+	pthread_mutex_unlock(&resource->reflector->lock);
 }
 
 static void set_string(char **text, const char *value)
@@ -181,8 +293,13 @@ static int on_event(void *context, const char *type, struct json_object *object,
 		json_string(json_member(object, "metadata", json_type_object), "resourceVersion");
 
 	resource->events++;
+	note_life(resource, 1);
 	if (!strcmp(type, "ERROR"))
 		return error_event(object, err);
+	if (version && resource_version_is_older(version, resource->version))
+		return error_set(err, ERROR_INVALID,
+			"the watch told of resourceVersion %.32s after %.32s", version,
+			resource->version);
 	if (!strcmp(type, "ADDED") || !strcmp(type, "MODIFIED"))
 		keep_object(resource, object);
 	else if (!strcmp(type, "DELETED"))
@@ -199,6 +316,7 @@ static size_t write_watch(char *bytes, size_t size, size_t count, void *context)
 	long status = 0;
 	int result;
 
+	note_life(resource, 0);
 	curl_easy_getinfo(resource->handle, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 200)
 		result = watch_decoder_feed(
@@ -208,14 +326,41 @@ static size_t write_watch(char *bytes, size_t size, size_t count, void *context)
 	return result < 0 ? 0 : size * count;
 }
 
+/* The headers of a watch come at once, its events when there are any. */
+static size_t write_watch_header(char *bytes, size_t size, size_t count, void *context)
+{
+	struct resource *resource = context;
+	long status = 0;
+
+	curl_easy_getinfo(resource->handle, CURLINFO_RESPONSE_CODE, &status);
+	if (size * count == 2 && bytes[0] == '\r' && status == 200)
+		note_accepted(resource);
+	return size * count;
+}
+
+/* A page that comes at all is a sign of life. */
+static size_t write_list(char *bytes, size_t size, size_t count, void *context)
+{
+	struct resource *resource = context;
+
+	note_life(resource, 0);
+	return rest_response_feed(&resource->response, bytes, size * count) < 0 ? 0 : size * count;
+}
+
+/* What separates our parameters from the path, which may have some of its own. */
+static char separator(const struct resource *resource)
+{
+	return strchr(resource->type->path, '?') ? '&' : '?';
+}
+
 static char *list_path(struct resource *resource)
 {
 	char *path, *token = NULL;
 
 	if (resource->continue_token)
 		token = curl_easy_escape(resource->handle, resource->continue_token, 0);
-	if (asprintf(&path, "%s?limit=%d%s%s", resource->type->path, PAGE_LIMIT,
-		    token ? "&continue=" : "", token ? token : "") < 0)
+	if (asprintf(&path, "%s%climit=%d%s%s", resource->type->path, separator(resource),
+		    PAGE_LIMIT, token ? "&continue=" : "", token ? token : "") < 0)
 		abort();
 	curl_free(token);
 	return path;
@@ -225,10 +370,13 @@ static char *watch_path(struct resource *resource)
 {
 	char *path, *version = curl_easy_escape(resource->handle, resource->version, 0);
 
-	resource->watch_limit_s = WATCH_MIN_S + dice(WATCH_MIN_S);
+	int watch_s = resource->reflector->limits.watch_s;
+
+	resource->watch_limit_s = watch_s + dice((uint32_t)watch_s);
 	if (asprintf(&path,
-		    "%s?watch=true&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%d",
-		    resource->type->path, version, (int)resource->watch_limit_s) < 0)
+		    "%s%cwatch=true&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%d",
+		    resource->type->path, separator(resource), version,
+		    (int)resource->watch_limit_s) < 0)
 		abort();
 	curl_free(version);
 	return path;
@@ -239,10 +387,24 @@ static void set_watch_options(struct resource *resource)
 	watch_decoder_reset(resource->decoder);
 	resource->watch_error = (struct error){0};
 	resource->events = 0;
+	resource->response.method = NULL; /* how long it lasts tells nothing */
 	curl_easy_setopt(resource->handle, CURLOPT_WRITEFUNCTION, write_watch);
 	curl_easy_setopt(resource->handle, CURLOPT_WRITEDATA, resource);
-	curl_easy_setopt(
-		resource->handle, CURLOPT_TIMEOUT, (long)(resource->watch_limit_s + WATCH_GRACE_S));
+	curl_easy_setopt(resource->handle, CURLOPT_HEADERFUNCTION, write_watch_header);
+	curl_easy_setopt(resource->handle, CURLOPT_HEADERDATA, resource);
+	curl_easy_setopt(resource->handle, CURLOPT_TIMEOUT,
+		(long)(resource->watch_limit_s + resource->reflector->limits.watch_grace_s));
+}
+
+static void set_list_options(struct resource *resource)
+{
+	const struct reflector_limits *limits = &resource->reflector->limits;
+
+	curl_easy_setopt(resource->handle, CURLOPT_WRITEFUNCTION, write_list);
+	curl_easy_setopt(resource->handle, CURLOPT_WRITEDATA, resource);
+	curl_easy_setopt(resource->handle, CURLOPT_TIMEOUT, (long)limits->list_s);
+	curl_easy_setopt(resource->handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(resource->handle, CURLOPT_LOW_SPEED_TIME, (long)limits->stall_s);
 }
 
 static void fail(struct resource *resource, const struct error *err);
@@ -265,7 +427,7 @@ static void start_transfer(struct resource *resource)
 	if (watch)
 		set_watch_options(resource);
 	else
-		curl_easy_setopt(resource->handle, CURLOPT_TIMEOUT, (long)LIST_TIMEOUT_S);
+		set_list_options(resource);
 	if (!watch && !resource->continue_token)
 		store_begin_replace(resource->store);
 	resource->phase = watch ? PHASE_WATCHING : PHASE_LISTING;
@@ -273,36 +435,12 @@ static void start_transfer(struct resource *resource)
 		abort();
 }
 
-/* Whether two messages differ at most in their numbers: libcurl's tell milliseconds. */
-static bool same_words(const char *a, const char *b)
-{
-	static const char digits[] = "0123456789";
-
-	for (;; a++, b++) {
-		size_t number_a = strspn(a, digits), number_b = strspn(b, digits);
-
-		a += number_a;
-		b += number_b;
-		if (!number_a != !number_b || *a != *b)
-			return false;
-		if (!*a)
-			return true;
-	}
-}
-
-/* One line for a failure, and then one a minute while it lasts; when the server is away, all
- * resources fail with the same words, of which once is enough. */
+/* When the server is away, all resources fail with the same words, of which once is enough. */
 static void log_failure(struct resource *resource, const struct error *err, int64_t delay)
 {
-	struct reflector *reflector = resource->reflector;
-	int64_t now = now_ms();
-
-	if (same_words(reflector->logged.text, err->text) &&
-		now - reflector->logged_ms < LOG_INTERVAL_MS)
+	if (!failure_log_is_new(&resource->reflector->logged, err, now_ms()))
 		return;
 	resource->failure_logged = true;
-	reflector->logged = *err;
-	reflector->logged_ms = now;
 	log_warn("watching %s: %s; trying again until it works, next in %.1f s",
 		resource->type->plural, err->text, (double)delay / 1000);
 }
@@ -313,7 +451,7 @@ static void log_recovery(struct resource *resource)
 		return;
 	log_info("watching %s: works again", resource->type->plural);
 	resource->failure_logged = false;
-	resource->reflector->logged = (struct error){0};
+	failure_log_forget(&resource->reflector->logged);
 }
 
 /* Whether a watch may be taken up again where it ended: the server was away, or too busy. After
@@ -327,7 +465,7 @@ static bool may_resume(enum error_kind kind)
 static void reset_back_off_if_healthy(struct resource *resource)
 {
 	if (resource->phase == PHASE_WATCHING && now_ms() - resource->started_ms > HEALTHY_MS)
-		resource->back_off_ms = BACK_OFF_MIN_MS;
+		resource->back_off_ms = resource->reflector->limits.back_off_ms;
 }
 
 /* Back off, then go on: from the last resourceVersion, or by a new list. Half a list is no list. */
@@ -341,13 +479,18 @@ static void fail(struct resource *resource, const struct error *err)
 	if (listing || !may_resume(err->kind))
 		set_string(&resource->version, NULL);
 	reset_back_off_if_healthy(resource);
-	aged = err->kind == ERROR_EXPIRED && resource->back_off_ms == BACK_OFF_MIN_MS;
-	delay = aged ? dice(BACK_OFF_MIN_MS)
+	aged = err->kind == ERROR_EXPIRED &&
+	       resource->back_off_ms == resource->reflector->limits.back_off_ms;
+	delay = aged ? dice(resource->reflector->limits.back_off_ms)
 		     : resource->back_off_ms + dice((uint32_t)resource->back_off_ms / 2);
 	resource->back_off_ms *= 2;
 	if (resource->back_off_ms > BACK_OFF_MAX_MS)
 		resource->back_off_ms = BACK_OFF_MAX_MS;
+	/* Not before the server wants to hear of us again. */
+	if (delay < resource->response.retry_after_s * 1000)
+		delay = resource->response.retry_after_s * 1000;
 	resource->due_ms = now + delay;
+	note_failure(resource, err, false);
 	if (!aged)
 		log_failure(resource, err, delay);
 }
@@ -356,13 +499,33 @@ static void mark_synced(struct resource *resource)
 {
 	struct reflector *reflector = resource->reflector;
 
-	if (resource->synced)
-		return;
-	resource->synced = true;
 	pthread_mutex_lock(&reflector->lock);
-	reflector->unsynced--;
+	reflector->unsynced -= !resource->state.synced;
+	resource->state.synced = true;
 	pthread_cond_broadcast(&reflector->changed);
 	pthread_mutex_unlock(&reflector->lock);
+}
+
+/* Whether a list that failed says that the cluster lacks the resource, or keeps it from us. */
+static bool is_absent(const struct resource *resource)
+{
+	return resource->optional && resource->phase == PHASE_LISTING &&
+	       (resource->response.status == 404 || resource->response.status == 403);
+}
+
+/* What is not there is asked for again only now and then: it may be installed later. */
+static void leave_absent(struct resource *resource, const struct error *err)
+{
+	int pause = resource->reflector->limits.absent_ms;
+
+	if (!resource->state.absent)
+		log_info("%s are not watched: %s; trying again every few minutes",
+			resource->type->plural, err->text);
+	set_string(&resource->continue_token, NULL);
+	set_string(&resource->version, NULL);
+	resource->due_ms = now_ms() + pause + dice((uint32_t)pause);
+	note_failure(resource, err, true);
+	mark_synced(resource);
 }
 
 /* A page of the list is there: keep it, and go on with the next page or the watch. */
@@ -414,9 +577,12 @@ static void finish_transfer(struct resource *resource, CURLcode code)
 			result = resource->phase == PHASE_WATCHING ? finish_watch(resource, &err)
 								   : finish_page(resource, &err);
 	}
-	if (result < 0) {
+	if (result < 0 && is_absent(resource)) {
+		leave_absent(resource, &err);
+	} else if (result < 0) {
 		fail(resource, &err);
 	} else {
+		note_success(resource, resource->phase == PHASE_LISTING);
 		log_recovery(resource);
 		reset_back_off_if_healthy(resource);
 		resource->due_ms = 0;
@@ -444,6 +610,8 @@ static int start_due(struct reflector *reflector)
 
 		if (resource->phase == PHASE_IDLE && resource->due_ms <= now)
 			start_transfer(resource);
+		if (resource->state.connected && now - resource->accepted_ms > SETTLED_MS)
+			log_recovery(resource);
 		if (resource->phase == PHASE_IDLE && resource->due_ms - now < wait)
 			wait = resource->due_ms - now;
 	}
@@ -474,6 +642,7 @@ static void *run(void *context)
 		curl_multi_poll(reflector->multi, NULL, 0, start_due(reflector), NULL);
 		curl_multi_perform(reflector->multi, &running);
 		finish_done(reflector);
+		rest_client_trim(reflector->client);
 	}
 	return NULL;
 }

@@ -3,6 +3,7 @@
 
 #include <json-c/linkhash.h>
 #include <pthread.h>
+#include <string.h>
 
 struct store_entry {
 	struct object *object;
@@ -54,10 +55,17 @@ void store_free(struct store *store)
 	free(store);
 }
 
+/* One that has only the name of another is not a change of it. */
 static void notify(struct store *store, const struct object *old, const struct object *new)
 {
-	if (store->handler && (old || new))
-		store->handler(store->context, old, new);
+	bool other = old && new &&strcmp(old->uid, new->uid);
+
+	if (!store->handler)
+		return;
+	if (other)
+		store->handler(store->context, old, NULL);
+	if (old || new)
+		store->handler(store->context, other ? NULL : old, new);
 }
 
 void store_set(struct store *store, struct object *object)

@@ -10,7 +10,8 @@
 struct store;
 
 /* Told of every change, on the thread that made it, without the store's lock: OLD is NULL for a
- * new object, NEW for one that is gone. Both are borrowed for the call. */
+ * new object, NEW for one that is gone; one with the key of another but its own UID is told of as
+ * both, one after the other. Both are borrowed for the call. */
 typedef void store_handler(void *context, const struct object *old, const struct object *new);
 
 /* HANDLER may be NULL. Caller frees. */

@@ -4,10 +4,12 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "http_server.h"
 #include "testing.h"
+#include "tls_server.h"
 
 #define LIST  "GET /api/v1/persistentvolumes?limit=500 "
 #define NEXT  "GET /api/v1/persistentvolumes?limit=500&continue="
@@ -17,6 +19,10 @@
 	"{'metadata': {'name': '" name "', 'uid': 'u', 'resourceVersion': '" version "'}}"
 #define PAGE(version, more, items)                                                                 \
 	"{'metadata': {'resourceVersion': '" version "'" more "}, 'items': [" items "]}"
+#define OTHER(name, version)                                                                       \
+	"{'metadata': {'name': '" name "', 'uid': 'v', 'resourceVersion': '" version "'}}"
+#define OTHER_EVENT(type, name, version)                                                           \
+	"{'type': '" type "', 'object': " OTHER(name, version) "}\n"
 #define EVENT(type, name, version) "{'type': '" type "', 'object': " OBJECT(name, version) "}\n"
 #define BOOKMARK(version)                                                                          \
 	"{'type': 'BOOKMARK', 'object': {'metadata': {'resourceVersion': '" version "'}}}\n"
@@ -53,7 +59,11 @@ static void tell(void *context, const struct object *old, const struct object *n
 	pthread_mutex_unlock(&fixture->lock);
 }
 
-static void begin(struct fixture *fixture, const struct http_step *steps, size_t count)
+static const struct reflector_limits quick = {.back_off_ms = 20};
+
+/* A reflector with these LIMITS of TYPE, which the server may lack if it is OPTIONAL. */
+static void begin_with(struct fixture *fixture, const struct http_step *steps, size_t count,
+	const struct reflector_limits *limits, const struct object_type *type, bool optional)
 {
 	*fixture = (struct fixture){.server = http_server_start(steps, count)};
 	pthread_mutex_init(&fixture->lock, NULL);
@@ -61,8 +71,36 @@ static void begin(struct fixture *fixture, const struct http_step *steps, size_t
 	fixture->client = rest_client_new(&fixture->config);
 	fixture->store = store_new(tell, fixture);
 	fixture->reflector = reflector_new(fixture->client);
-	reflector_add(fixture->reflector, &volume_type, fixture->store);
+	if (optional)
+		reflector_add_optional(fixture->reflector, type, fixture->store);
+	else
+		reflector_add(fixture->reflector, type, fixture->store);
+	reflector_limit(fixture->reflector, limits);
 	reflector_start(fixture->reflector);
+}
+
+static void begin(struct fixture *fixture, const struct http_step *steps, size_t count)
+{
+	begin_with(fixture, steps, count, &quick, &volume_type, false);
+}
+
+static struct reflector_state state_of(struct fixture *fixture)
+{
+	struct reflector_state reflected = {.plural = ""};
+
+	assert_int_equal(reflector_states(fixture->reflector, &reflected, 1), 1);
+	assert_true(reflected.quiet_s >= 0);
+	return reflected;
+}
+
+static bool is_connected(void *context)
+{
+	return state_of(context).connected;
+}
+
+static bool is_disconnected(void *context)
+{
+	return !state_of(context).connected;
 }
 
 static void end(struct fixture *fixture)
@@ -374,6 +412,352 @@ static void test_stop(void **state)
 	end(&fixture);
 }
 
+/* What a server that repeats itself or mixes up its events does to the cache: nothing that lasts.
+ * "told" is all that the handlers heard, after a new list where there is one. */
+static const struct {
+	const char *name, *events, *told;
+	bool relists;
+} disorders[] = {
+	{"ADDED for what is known", EVENT("ADDED", "a", "11"), "+a1 ~a1>11 ", false},
+	{"the same event twice", EVENT("MODIFIED", "a", "11") EVENT("MODIFIED", "a", "11"),
+		"+a1 ~a1>11 ~a11>11 ", false},
+	{"DELETED for what is unknown", EVENT("DELETED", "b", "11"), "+a1 ", false},
+	{"DELETED twice", EVENT("DELETED", "a", "11") EVENT("DELETED", "a", "11"), "+a1 -a1 ",
+		false},
+	{"MODIFIED for what is unknown", EVENT("MODIFIED", "b", "11"), "+a1 +b11 ", false},
+	{"deleted and made again", EVENT("DELETED", "a", "11") OTHER_EVENT("ADDED", "a", "12"),
+		"+a1 -a1 +a12 ", false},
+	{"made again, its end not told", OTHER_EVENT("ADDED", "a", "12"), "+a1 -a1 +a12 ", false},
+	{"versions that are no numbers", EVENT("MODIFIED", "a", "b") EVENT("MODIFIED", "a", "a"),
+		"+a1 ~a1>b ~ab>a ", false},
+	{"older than the list", EVENT("MODIFIED", "a", "9"), "+a1 ~a1>1 ", true},
+	{"an older ADDED of what is gone", EVENT("DELETED", "a", "12") EVENT("ADDED", "a", "11"),
+		"+a1 -a1 +a1 ", true},
+	{"two states in the wrong order",
+		EVENT("MODIFIED", "a", "100") EVENT("MODIFIED", "a", "99"), "+a1 ~a1>100 ~a100>1 ",
+		true},
+	{"the end of the first told after the second's beginning",
+		OTHER_EVENT("ADDED", "a", "12") EVENT("DELETED", "a", "11"),
+		"+a1 -a1 +a12 -a12 +a1 ", true},
+	{"older than a bookmark", BOOKMARK("20") EVENT("DELETED", "a", "15"), "+a1 ~a1>1 ", true},
+};
+
+static void test_disorder(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(disorders); i++) {
+		const struct http_step steps[] = {
+			{LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1")), 0, 0, 0},
+			{WATCH "10&", 0, NULL, disorders[i].events, HTTP_HOLD, 0, 0},
+			{LIST, 0, NULL, PAGE("200", "", OBJECT("a", "1")), 0, 0, 0},
+			{WATCH "200&", 0, NULL, BOOKMARK("201"), HTTP_HOLD, 0, 0},
+		};
+		struct fixture fixture;
+
+		begin(&fixture, steps, ARRAY_SIZE(steps));
+		fixture.wanted = disorders[i].told;
+		if (!wait_until(has_told, &fixture))
+			assert_case_text(disorders[i].name, fixture.text, disorders[i].told);
+		assert_case(disorders[i].name,
+			http_server_wait(fixture.server, disorders[i].relists ? 4 : 2));
+		end(&fixture);
+	}
+}
+
+/* A relist finds another object under the name of one that it knew. */
+static void test_relist_other_uid(void **state)
+{
+	static const struct http_step steps[] = {
+		{LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1")), 0, 0, 0},
+		{WATCH "10&", 410, NULL, "{}", 0, 0, 0},
+		{LIST, 0, NULL, PAGE("20", "", OTHER("a", "15")), 0, 0, 0},
+		{WATCH "20&", 0, NULL, "", HTTP_HOLD, 0, 0},
+	};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	expect(&fixture, "+a1 -a1 +a15 ", 4);
+	end(&fixture);
+}
+
+/* Peers that fall silent: in a list, in a page of one, before and in the watch. Each is given up,
+ * and gone on from. */
+static const struct {
+	const char *name;
+	struct http_step first, second;
+	const char *told;
+} silences[] = {
+	{"before a list", {LIST, 0, NULL, NULL, HTTP_SILENT, 0, 0},
+		{LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1")), 0, 0, 0}, "+a1 +z99 "},
+	{"in a list", {LIST, 0, NULL, "{'metadata': {", HTTP_HOLD, 0, 0},
+		{LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1")), 0, 0, 0}, "+a1 +z99 "},
+	{"before a watch", {LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1")), 0, 0, 0},
+		{WATCH "10&", 0, NULL, NULL, HTTP_SILENT, 0, 0}, "+a1 +z99 "},
+	{"in a watch", {LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1")), 0, 0, 0},
+		{WATCH "10&", 0, NULL, EVENT("ADDED", "b", "11") "{'ty", HTTP_HOLD, 0, 0},
+		"+a1 +b11 +z99 "},
+};
+
+static void test_silence(void **state)
+{
+	static const struct reflector_limits limits = {
+		.list_s = 20, .stall_s = 1, .watch_s = 1, .watch_grace_s = 1, .back_off_ms = 20};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(silences); i++) {
+		const struct http_step steps[] = {
+			silences[i].first,
+			silences[i].second,
+			{"&resourceVersion=1", 0, NULL, EVENT("ADDED", "z", "99"), HTTP_HOLD, 0, 0},
+			{"&resourceVersion=99&", 0, NULL, "", HTTP_HOLD, 0, true},
+		};
+		struct fixture fixture;
+
+		begin_with(&fixture, steps, ARRAY_SIZE(steps), &limits, &volume_type, false);
+		fixture.wanted = silences[i].told;
+		if (!wait_until(has_told, &fixture))
+			assert_case_text(silences[i].name, fixture.text, silences[i].told);
+		end(&fixture);
+	}
+}
+
+/* The next try comes not before the server wants it, though the back-off is far shorter. */
+static void test_retry_after(void **state)
+{
+	static const struct http_step steps[] = {
+		{LIST, 429, "Retry-After: 1\r\n", "{'message': 'slow'}", 0, 0, 0},
+		{LIST, 503, "Retry-After: 1\r\n", "{'message': 'slow'}", 0, 0, 0},
+		{LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1")), 0, 0, 0},
+		{WATCH "10&", 429, "Retry-After: 1\r\n", "{'message': 'slow'}", 0, 0, 0},
+		{WATCH "10&", 0, NULL, EVENT("ADDED", "b", "11"), HTTP_HOLD, 0, 0},
+	};
+	struct timespec before, after;
+	struct fixture fixture;
+
+	(void)state;
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	expect(&fixture, "+a1 +b11 ", 5);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	/* No wait is shorter than it should be. */
+	assert_true((after.tv_sec - before.tv_sec) * 1000 +
+			    (after.tv_nsec - before.tv_nsec) / 1000000 >=
+		    2999);
+	end(&fixture);
+}
+
+/* A path that has a query of its own. */
+static void test_path_with_query(void **state)
+{
+	static const struct http_step steps[] = {
+		{"GET /api/v1/x?fieldSelector=a%3Db&limit=500 ", 0, NULL,
+			PAGE("10", ", 'continue': 't'", OBJECT("a", "1")), 0, 0, 0},
+		{"GET /api/v1/x?fieldSelector=a%3Db&limit=500&continue=t ", 0, NULL,
+			PAGE("10", "", OBJECT("b", "1")), 0, 0, 0},
+		{"GET /api/v1/x?fieldSelector=a%3Db&watch=true&allowWatchBookmarks=true&"
+		 "resourceVersion=10&",
+			0, NULL, EVENT("ADDED", "c", "11"), HTTP_HOLD, 0, 0},
+	};
+	struct object_type type = volume_type;
+	struct fixture fixture;
+
+	(void)state;
+	type.path = "/api/v1/x?fieldSelector=a%3Db";
+	begin_with(&fixture, steps, ARRAY_SIZE(steps), &quick, &type, false);
+	expect(&fixture, "+a1 +b1 +c11 ", 3);
+	end(&fixture);
+}
+
+/* How a server says that it has no such resource, or that we may not see it; and other answers,
+ * which do not say so. */
+static const struct {
+	const char *name;
+	struct http_step list;
+	bool absent;
+} optionals[] = {
+	{"no such API", {LIST, 404, NULL, "404 page not found\n", 0, 0, true}, true},
+	{"no such resource",
+		{LIST, 404, NULL, "{'reason': 'NotFound', 'message': 'what?'}", 0, 0, true}, true},
+	{"forbidden", {LIST, 403, NULL, "{'reason': 'Forbidden', 'message': 'no'}", 0, 0, true},
+		true},
+	{"unavailable", {LIST, 503, NULL, "{'message': 'later'}", 0, 0, true}, false},
+	{"unauthorized", {LIST, 401, NULL, "{'message': 'who'}", 0, 0, true}, false},
+};
+
+static bool has_failed_twice(void *context)
+{
+	return state_of(context).failures >= 2;
+}
+
+static void test_optional(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(optionals); i++) {
+		struct reflector_state reflected;
+		struct fixture fixture;
+
+		begin_with(&fixture, &optionals[i].list, 1, &quick, &volume_type, true);
+		if (optionals[i].absent)
+			assert_true(reflector_wait_synced(fixture.reflector));
+		else
+			assert_true(wait_until(has_failed_twice, &fixture));
+		reflected = state_of(&fixture);
+		assert_case(optionals[i].name, reflected.absent == optionals[i].absent);
+		assert_case(optionals[i].name, reflected.synced == optionals[i].absent);
+		assert_case(optionals[i].name, !reflected.connected && *reflected.error);
+		assert_case(optionals[i].name, !optionals[i].absent || !reflected.failures);
+		assert_case(optionals[i].name,
+			!optionals[i].absent || http_server_requests(fixture.server) == 1);
+		end(&fixture);
+	}
+}
+
+/* It is installed later. */
+static void test_optional_comes(void **state)
+{
+	static const struct reflector_limits limits = {.absent_ms = 20};
+	static const struct http_step steps[] = {
+		{LIST, 404, NULL, "404 page not found\n", 0, 0, 0},
+		{LIST, 404, NULL, "404 page not found\n", 0, 0, 0},
+		{LIST, 0, NULL, PAGE("10", "", OBJECT("a", "1")), 0, 0, 0},
+		{WATCH "10&", 0, NULL, EVENT("ADDED", "b", "11"), HTTP_HOLD, 0, 0},
+	};
+	struct fixture fixture;
+
+	(void)state;
+	begin_with(&fixture, steps, ARRAY_SIZE(steps), &limits, &volume_type, true);
+	expect(&fixture, "+a1 +b11 ", 4);
+	assert_true(wait_until(is_connected, &fixture));
+	assert_false(state_of(&fixture).absent);
+	end(&fixture);
+}
+
+/* The same answers are a failure where the resource must be there. */
+static void test_not_optional(void **state)
+{
+	static const struct http_step steps[] = {
+		{LIST, 403, NULL, "{'message': 'no'}", 0, 0, true}};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	assert_true(wait_until(has_failed_twice, &fixture));
+	assert_false(state_of(&fixture).synced);
+	assert_string_equal(state_of(&fixture).error, "no");
+	end(&fixture);
+}
+
+static bool has_settled(void *context)
+{
+	struct reflector_state reflected = state_of(context);
+
+	return reflected.connected && !reflected.failures && !*reflected.error;
+}
+
+static void test_state(void **state)
+{
+	static const struct http_step steps[] = {
+		{LIST, 0, NULL, PAGE("10", ", 'continue': 't'", OBJECT("a", "1")), 0, 0, 0},
+		{NEXT "t", 0, NULL, PAGE("10", "", OBJECT("b", "1")), 0, 0, 0},
+		{WATCH "10&", 0, NULL, EVENT("ADDED", "c", "11") BOOKMARK("12"), HTTP_HOLD, 0, 0},
+		{WATCH "12&", 0, NULL, "", HTTP_HOLD, 0, 0},
+	};
+	struct reflector_state reflected;
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, ARRAY_SIZE(steps));
+	expect(&fixture, "+a1 +b1 +c11 ", 3);
+	assert_true(wait_until(is_connected, &fixture));
+	reflected = state_of(&fixture);
+	assert_string_equal(reflected.plural, "persistentvolumes");
+	assert_true(reflected.synced && !reflected.absent);
+	assert_int_equal(reflected.lists, 2);
+	assert_int_equal(reflected.watches, 1);
+	assert_in_range(reflected.events, 1, 2);
+	/* The server goes away: not connected, with the reason; and comes back. */
+	http_server_pause(fixture.server, true);
+	assert_true(wait_until(is_disconnected, &fixture));
+	assert_true(wait_until(has_failed_twice, &fixture));
+	reflected = state_of(&fixture);
+	assert_true(reflected.synced);
+	assert_non_null(strstr(reflected.error, "Couldn't connect to server"));
+	http_server_pause(fixture.server, false);
+	assert_true(wait_until(has_settled, &fixture));
+	assert_int_equal(state_of(&fixture).watches, 2);
+	end(&fixture);
+}
+
+/* No more than there is room for. */
+static void test_states(void **state)
+{
+	_cleanup_(store_freep) struct store *store = store_new(NULL, NULL);
+	struct kube_config config = {.server = (char *)"http://127.0.0.1:1"};
+	struct rest_client *client = rest_client_new(&config);
+	struct reflector *reflector = reflector_new(client);
+	struct reflector_state states[2] = {{.plural = ""}, {.plural = "untouched"}};
+
+	(void)state;
+	assert_int_equal(reflector_states(reflector, states, 2), 0);
+	reflector_add(reflector, &volume_type, store);
+	reflector_add_optional(reflector, &node_type, store);
+	assert_int_equal(reflector_states(reflector, states, 1), 2);
+	assert_string_equal(states[0].plural, "persistentvolumes");
+	assert_string_equal(states[1].plural, "untouched");
+	assert_int_equal(reflector_states(reflector, states, 2), 2);
+	assert_string_equal(states[1].plural, "nodes");
+	reflector_free(reflector);
+	rest_client_free(client);
+}
+
+/* TLS that fails: each says which side was not content, and none ends the reflector. */
+static const struct {
+	const char *name, *ca, *certificate, *key, *says;
+} tls_failures[] = {
+	{"untrusted", "other.crt", "client.crt", "client.key", "its certificate is not trusted"},
+	{"no client certificate", "ca.crt", NULL, NULL, "alert certificate required"},
+	{"no CA", "missing.crt", "client.crt", "client.key", "the CA cannot be read"},
+};
+
+static void test_tls(void **state)
+{
+	struct tls_server *server = tls_server_start();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(tls_failures); i++) {
+		struct fixture fixture = {.text = ""};
+
+		assert_true(asprintf(&fixture.config.server, "https://127.0.0.1:%d",
+				    tls_server_port(server)) > 0);
+		fixture.config.ca.file = tls_server_file(tls_failures[i].ca);
+		if (tls_failures[i].key) {
+			fixture.config.certificate.file =
+				tls_server_file(tls_failures[i].certificate);
+			fixture.config.key.file = tls_server_file(tls_failures[i].key);
+		}
+		fixture.client = rest_client_new(&fixture.config);
+		fixture.store = store_new(NULL, NULL);
+		fixture.reflector = reflector_new(fixture.client);
+		reflector_add(fixture.reflector, &volume_type, fixture.store);
+		reflector_limit(fixture.reflector, &quick);
+		reflector_start(fixture.reflector);
+		assert_true(wait_until(has_failed_twice, &fixture));
+		if (!strstr(state_of(&fixture).error, tls_failures[i].says))
+			assert_case_text(tls_failures[i].name, state_of(&fixture).error,
+				tls_failures[i].says);
+		reflector_stop(fixture.reflector);
+		reflector_free(fixture.reflector);
+		store_free(fixture.store);
+		rest_client_free(fixture.client);
+		free(fixture.config.server);
+		free(fixture.config.ca.file);
+		free(fixture.config.certificate.file);
+		free(fixture.config.key.file);
+	}
+	tls_server_stop(server);
+}
+
 static void *wait_synced(void *context)
 {
 	return reflector_wait_synced(context) ? context : NULL;
@@ -445,6 +829,17 @@ int main(void)
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_stop_while_waiting),
 		cmocka_unit_test(test_two_resources),
+		cmocka_unit_test(test_disorder),
+		cmocka_unit_test(test_relist_other_uid),
+		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_path_with_query),
+		cmocka_unit_test(test_optional),
+		cmocka_unit_test(test_optional_comes),
+		cmocka_unit_test(test_not_optional),
+		cmocka_unit_test(test_state),
+		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_tls),
 	};
 	int failed;
 

@@ -2,6 +2,7 @@
 #include "http_server.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -173,7 +174,9 @@ static void *serve(void *context)
 static void add_connection(struct http_server *server, int fd)
 {
 	struct connection *connection;
+	int on = 1;
 
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	pthread_mutex_lock(&server->lock);
 	if (server->connection_count == CONNECTIONS_MAX || server->stopping) {
 		close(fd);
