@@ -7,108 +7,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#define LABELS_MAX  3
-#define SERIES_MAX  1000 /* a family; further ones are one more, "other" */
-#define CHAINS      128
-#define VALUE_MAX   256 /* bytes of a label's value that are kept */
-#define BUCKETS_MAX 13
+#include "metric_families.h"
 
-enum family_type { COUNTER, GAUGE, HISTOGRAM };
-
-struct buckets {
-	size_t count;
-	double bounds[BUCKETS_MAX];
-};
-
-/* Those of the Prometheus client libraries, of csi-lib-utils, and of client-go. */
-static const struct buckets default_buckets = {
-	11, {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}};
-static const struct buckets csi_buckets = {
-	13, {.1, .25, .5, 1, 2.5, 5, 10, 15, 25, 50, 120, 300, 600}};
-static const struct buckets queue_buckets = {
-	10, {1e-08, 1e-07, 1e-06, 1e-05, .0001, .001, .01, .1, 1, 10}};
-static const struct buckets rest_buckets = {12, {.005, .025, .1, .25, .5, 1, 2, 4, 8, 15, 30, 60}};
-
-static const struct family {
-	const char *name, *help;
-	enum family_type type;
-	const char *labels[LABELS_MAX];
-	const struct buckets *buckets;
-} families[METRIC_COUNT] = {
-	[METRIC_PROVISION_TOTAL] = {"controller_persistentvolumeclaim_provision_total",
-		"Claims that got a volume.", COUNTER, {"class", "source"}, NULL},
-	[METRIC_PROVISION_FAILED_TOTAL] =
-		{"controller_persistentvolumeclaim_provision_failed_total",
-			"Attempts to provision a claim that failed.", COUNTER, {"class", "source"},
-			NULL},
-	[METRIC_PROVISION_SECONDS] = {"controller_persistentvolumeclaim_provision_duration_seconds",
-		"How long it took to provision a claim.", HISTOGRAM, {"class", "source"},
-		&default_buckets},
-	[METRIC_DELETE_TOTAL] = {"controller_persistentvolume_delete_total",
-		"Volumes that were deleted.", COUNTER, {"class"}, NULL},
-	[METRIC_DELETE_FAILED_TOTAL] = {"controller_persistentvolume_delete_failed_total",
-		"Attempts to delete a volume that failed.", COUNTER, {"class"}, NULL},
-	[METRIC_DELETE_SECONDS] = {"controller_persistentvolume_delete_duration_seconds",
-		"How long it took to delete a volume.", HISTOGRAM, {"class"}, &default_buckets},
-	[METRIC_CSI_SECONDS] = {"csi_sidecar_operations_seconds",
-		"Calls to the driver, by method and status.", HISTOGRAM,
-		{"driver_name", "method_name", "grpc_status_code"}, &csi_buckets},
-	[METRIC_WORKQUEUE_DEPTH] = {"workqueue_depth", "Keys that wait for a worker.", GAUGE,
-		{"name"}, NULL},
-	[METRIC_WORKQUEUE_ADDS] = {"workqueue_adds_total", "Keys that were added.", COUNTER,
-		{"name"}, NULL},
-	[METRIC_WORKQUEUE_QUEUE_SECONDS] = {"workqueue_queue_duration_seconds",
-		"How long a key waited for a worker.", HISTOGRAM, {"name"}, &queue_buckets},
-	[METRIC_WORKQUEUE_WORK_SECONDS] = {"workqueue_work_duration_seconds",
-		"How long a worker took for a key.", HISTOGRAM, {"name"}, &queue_buckets},
-	[METRIC_WORKQUEUE_RETRIES] = {"workqueue_retries_total",
-		"Keys that were put off to come again.", COUNTER, {"name"}, NULL},
-	[METRIC_WORKQUEUE_UNFINISHED_SECONDS] = {"workqueue_unfinished_work_seconds",
-		"Seconds spent so far on all keys that are being worked on.", GAUGE, {"name"},
-		NULL},
-	[METRIC_WORKQUEUE_LONGEST_SECONDS] = {"workqueue_longest_running_processor_seconds",
-		"Seconds spent so far on the key that is worked on longest.", GAUGE, {"name"},
-		NULL},
-	[METRIC_LEADER] = {"leader_election_master_status",
-		"1 while this process is the leader, else 0.", GAUGE, {"name"}, NULL},
-	[METRIC_REST_REQUESTS] = {"rest_client_requests_total", "Requests to the API server.",
-		COUNTER, {"code", "method", "host"}, NULL},
-	[METRIC_REST_SECONDS] = {"rest_client_request_duration_seconds",
-		"How long requests to the API server took.", HISTOGRAM, {"verb", "host"},
-		&rest_buckets},
-	[METRIC_REFLECTOR_SYNCED] = {"ordinal_reflector_synced",
-		"1 once the first list is complete.", GAUGE, {"resource"}, NULL},
-	[METRIC_REFLECTOR_CONNECTED] = {"ordinal_reflector_connected",
-		"1 while a watch is established.", GAUGE, {"resource"}, NULL},
-	[METRIC_REFLECTOR_LISTS] = {"ordinal_reflector_lists_total", "Lists that were begun.",
-		COUNTER, {"resource"}, NULL},
-	[METRIC_REFLECTOR_WATCHES] = {"ordinal_reflector_watches_total", "Watches that were begun.",
-		COUNTER, {"resource"}, NULL},
-	[METRIC_REFLECTOR_EVENTS] = {"ordinal_reflector_events_total", "Watch events that came.",
-		COUNTER, {"resource"}, NULL},
-	[METRIC_REFLECTOR_ACTIVITY] = {"ordinal_reflector_last_activity_seconds",
-		"Unix time of the last list, event or bookmark.", GAUGE, {"resource"}, NULL},
-	[METRIC_STORE_OBJECTS] = {"ordinal_store_objects", "Objects in the cache.", GAUGE,
-		{"resource"}, NULL},
-	[METRIC_JOURNAL_ENTRIES] = {"ordinal_journal_entries",
-		"Requests to the driver that are journaled as under way.", GAUGE, {NULL}, NULL},
-	[METRIC_EVENTS_SENT] = {"ordinal_events_sent_total",
-		"Writes of Kubernetes events that succeeded.", COUNTER, {NULL}, NULL},
-	[METRIC_EVENTS_DROPPED] = {"ordinal_events_dropped_total",
-		"Kubernetes events that were given up.", COUNTER, {NULL}, NULL},
-	[METRIC_BUILD_INFO] = {"ordinal_build_info", "1, labelled with the version.", GAUGE,
-		{"version"}, NULL},
-	[METRIC_PROCESS_RESIDENT_BYTES] = {"process_resident_memory_bytes",
-		"Resident memory size in bytes.", GAUGE, {NULL}, NULL},
-	[METRIC_PROCESS_CPU_SECONDS] = {"process_cpu_seconds_total",
-		"User and system CPU time spent in seconds.", COUNTER, {NULL}, NULL},
-	[METRIC_PROCESS_OPEN_FDS] = {"process_open_fds", "Open file descriptors.", GAUGE, {NULL},
-		NULL},
-	[METRIC_PROCESS_MAX_FDS] = {"process_max_fds", "File descriptors that may be open.", GAUGE,
-		{NULL}, NULL},
-	[METRIC_PROCESS_START_SECONDS] = {"process_start_time_seconds",
-		"Unix time at which the process began.", GAUGE, {NULL}, NULL},
-};
+#define SERIES_MAX 1000 /* a family; further ones are one more, "other" */
+#define CHAINS     128
+#define VALUE_MAX  256 /* bytes of a label's value that are kept */
 
 struct series {
 	struct series *next;      /* in its chain */
@@ -119,6 +22,12 @@ struct series {
 	uint64_t *counts; /* by bucket, not cumulated */
 	size_t length;    /* of values */
 	char values[];    /* the labels', each with its NUL */
+};
+
+/* What a series has at one moment. */
+struct reading {
+	double value;
+	uint64_t count, counts[METRIC_BUCKETS_MAX];
 };
 
 /* All series of one family. */
@@ -189,11 +98,11 @@ void metrics_free(struct metrics *metrics)
 	free(metrics);
 }
 
-static size_t label_count(const struct family *family)
+static size_t label_count(const struct metric_family *family)
 {
 	size_t count = 0;
 
-	while (count < LABELS_MAX && family->labels[count])
+	while (count < METRIC_LABELS_MAX && family->labels[count])
 		count++;
 	return count;
 }
@@ -203,7 +112,7 @@ static size_t join(enum metric metric, struct metrics_labels labels, char *out)
 {
 	size_t used = 0;
 
-	if (labels.count != label_count(&families[metric]))
+	if (labels.count != label_count(&metric_families[metric]))
 		abort();
 	for (size_t i = 1; i <= labels.count; i++) {
 		const char *value = labels.values[i] ? labels.values[i] : "";
@@ -237,8 +146,8 @@ static struct series *find_series(
 	return series;
 }
 
-static struct series *add_series(struct table *table, const struct family *family, uint32_t hash,
-	const char *values, size_t length)
+static struct series *add_series(struct table *table, const struct metric_family *family,
+	uint32_t hash, const char *values, size_t length)
 {
 	struct series *series = calloc(1, sizeof(*series) + length);
 
@@ -265,10 +174,10 @@ static struct series *get_series(struct metrics *metrics, enum metric metric, co
 	size_t length, uint32_t hash)
 {
 	static const char *const others[] = {NULL, "other", "other", "other"};
-	const struct family *family = &families[metric];
+	const struct metric_family *family = &metric_families[metric];
 	struct table *table = &metrics->tables[metric];
 	struct series *series = find_series(table, hash, values, length);
-	char other[sizeof("other") * LABELS_MAX];
+	char other[sizeof("other") * METRIC_LABELS_MAX];
 
 	if (series)
 		return series;
@@ -284,7 +193,7 @@ static struct series *get_series(struct metrics *metrics, enum metric metric, co
 void metrics_add_values(
 	struct metrics *metrics, enum metric metric, double value, struct metrics_labels labels)
 {
-	char values[LABELS_MAX * (VALUE_MAX + 1)];
+	char values[METRIC_LABELS_MAX * (VALUE_MAX + 1)];
 	size_t length;
 	uint32_t hash;
 
@@ -300,8 +209,8 @@ void metrics_add_values(
 void metrics_observe_values(
 	struct metrics *metrics, enum metric metric, double seconds, struct metrics_labels labels)
 {
-	const struct buckets *buckets = families[metric].buckets;
-	char values[LABELS_MAX * (VALUE_MAX + 1)];
+	const struct metric_buckets *buckets = metric_families[metric].buckets;
+	char values[METRIC_LABELS_MAX * (VALUE_MAX + 1)];
 	struct series *series;
 	size_t length, bucket = 0;
 	uint32_t hash;
@@ -326,7 +235,7 @@ void metrics_observe_values(
 void metrics_gauge_values(struct metrics *metrics, enum metric metric, metrics_read *read,
 	void *context, struct metrics_labels labels)
 {
-	char values[LABELS_MAX * (VALUE_MAX + 1)];
+	char values[METRIC_LABELS_MAX * (VALUE_MAX + 1)];
 	struct gauge *gauge;
 	size_t length;
 
@@ -379,7 +288,7 @@ static void write_value(FILE *out, const char *value)
 }
 
 /* NAME{label="value",...}, with le="BOUND" as the last where there is one. */
-static void write_name(FILE *out, const struct family *family, const char *suffix,
+static void write_name(FILE *out, const struct metric_family *family, const char *suffix,
 	const char *values, const char *bound)
 {
 	const char *before = "{";
@@ -412,26 +321,28 @@ static const char *number(double value, char *text, size_t size)
 	return text;
 }
 
-static void write_histogram(FILE *out, const struct family *family, const struct series *series)
+static void write_histogram(FILE *out, const struct metric_family *family, const char *values,
+	const struct reading *reading)
 {
 	uint64_t sum = 0;
 	char text[32];
 
 	for (size_t i = 0; i < family->buckets->count; i++) {
-		sum += series->counts[i];
-		write_name(out, family, "_bucket", series->values,
+		sum += reading->counts[i];
+		write_name(out, family, "_bucket", values,
 			number(family->buckets->bounds[i], text, sizeof(text)));
 		fprintf(out, "%llu\n", (unsigned long long)sum);
 	}
-	write_name(out, family, "_bucket", series->values, "+Inf");
-	fprintf(out, "%llu\n", (unsigned long long)series->count);
-	write_name(out, family, "_sum", series->values, NULL);
-	fprintf(out, "%s\n", number(series->value, text, sizeof(text)));
-	write_name(out, family, "_count", series->values, NULL);
-	fprintf(out, "%llu\n", (unsigned long long)series->count);
+	write_name(out, family, "_bucket", values, "+Inf");
+	fprintf(out, "%llu\n", (unsigned long long)reading->count);
+	write_name(out, family, "_sum", values, NULL);
+	fprintf(out, "%s\n", number(reading->value, text, sizeof(text)));
+	write_name(out, family, "_count", values, NULL);
+	fprintf(out, "%llu\n", (unsigned long long)reading->count);
 }
 
-static void write_simple(FILE *out, const struct family *family, const char *values, double value)
+static void write_simple(
+	FILE *out, const struct metric_family *family, const char *values, double value)
 {
 	char text[32];
 
@@ -439,7 +350,7 @@ static void write_simple(FILE *out, const struct family *family, const char *val
 	fprintf(out, "%s\n", number(value, text, sizeof(text)));
 }
 
-static void write_head(FILE *out, const struct family *family, bool *head)
+static void write_head(FILE *out, const struct metric_family *family, bool *head)
 {
 	static const char *const types[] = {"counter", "gauge", "histogram"};
 
@@ -449,17 +360,46 @@ static void write_head(FILE *out, const struct family *family, bool *head)
 	*head = true;
 }
 
-static void write_series(struct table *table, const struct family *family, FILE *out, bool *head)
+/* SERIES as it is now; the one that follows it. */
+static struct series *read_series(struct table *table, const struct metric_family *family,
+	struct series *series, struct reading *ret)
 {
+	struct series *following;
+
 	pthread_mutex_lock(&table->lock);
-	for (const struct series *series = table->first; series; series = series->following) {
+	ret->value = series->value;
+	ret->count = series->count;
+	if (family->buckets)
+		memcpy(ret->counts, series->counts,
+			family->buckets->count * sizeof(*series->counts));
+	following = series->following;
+	pthread_mutex_unlock(&table->lock);
+	return following;
+}
+
+/* Series stay as long as the table: only their values need its lock, so that nobody who counts
+ * waits while texts are made. */
+static void write_series(
+	struct table *table, const struct metric_family *family, FILE *out, bool *head)
+{
+	struct series *series;
+	size_t count;
+
+	pthread_mutex_lock(&table->lock);
+	series = table->first;
+	count = table->count;
+	pthread_mutex_unlock(&table->lock);
+	while (count-- > 0) {
+		const char *values = series->values;
+		struct reading reading;
+
+		series = read_series(table, family, series, &reading);
 		write_head(out, family, head);
 		if (family->buckets)
-			write_histogram(out, family, series);
+			write_histogram(out, family, values, &reading);
 		else
-			write_simple(out, family, series->values, series->value);
+			write_simple(out, family, values, reading.value);
 	}
-	pthread_mutex_unlock(&table->lock);
 }
 
 void metrics_write(struct metrics *metrics, FILE *out)
@@ -467,7 +407,7 @@ void metrics_write(struct metrics *metrics, FILE *out)
 	if (!metrics)
 		return;
 	for (size_t i = 0; i < METRIC_COUNT; i++) {
-		const struct family *family = &families[i];
+		const struct metric_family *family = &metric_families[i];
 		bool head = false;
 
 		write_series(&metrics->tables[i], family, out, &head);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is counted and timed, as Prometheus reads it (text format 0.0.4). The families, their names
- * and their labels stand in one table (metrics.c). Label values come from claims and classes, so
- * a family has a bounded number of series; what goes beyond is counted as "other".
+ * and their labels stand in one table (metric_families.c). Label values come from claims and
+ * classes, so a family has a bounded number of series; what goes beyond is counted as "other".
  *
  * A struct metrics * may be NULL everywhere here: then nothing is counted. Any thread may call;
  * counting takes one short lock of the family's own.
