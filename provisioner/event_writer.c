@@ -337,17 +337,21 @@ static int send_pending(
 	return series->path ? send_count(writer, series, timeout_ms, err) : -1;
 }
 
-static bool may_pass(enum error_kind kind)
+/* Whether a failure of KIND may pass. An API server that is there and busy is waited for as long as
+ * it takes: it said that it wants to be asked again. */
+static bool may_pass(enum error_kind kind, int *failures)
 {
-	return kind == ERROR_UNAVAILABLE || kind == ERROR_TIMEOUT ||
-	       kind == ERROR_TOO_MANY_REQUESTS || kind == ERROR_CONFLICT;
+	if (kind == ERROR_TOO_MANY_REQUESTS)
+		return true;
+	return (kind == ERROR_UNAVAILABLE || kind == ERROR_TIMEOUT || kind == ERROR_CONFLICT) &&
+	       (*failures)++ < RETRIES_MAX;
 }
 
 /* The pending of SERIES could not be written: later, or never. */
 static int handle_failure(
 	struct event_writer *writer, struct series *series, int64_t now, struct error *err)
 {
-	if (!writer->hurry && may_pass(err->kind) && series->failures++ < RETRIES_MAX) {
+	if (!writer->hurry && may_pass(err->kind, &series->failures)) {
 		writer->back_off_ms = writer->back_off_ms ? 2 * writer->back_off_ms
 							  : writer->options.retry_min_ms;
 		if (writer->back_off_ms > RETRY_MAX_MS)

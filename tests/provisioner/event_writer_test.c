@@ -278,6 +278,29 @@ static void test_away(void **state)
 	end(&fixture);
 }
 
+/* One that is busy for minutes, too. */
+static void test_busy(void **state)
+{
+	static const struct api_step steps[] = {
+		{"POST *", ERROR_TOO_MANY_REQUESTS, "slowly", true}};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	add(&fixture, "full");
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(run(&fixture), 0);
+		assert_in_range(
+			event_writer_due(fixture.writer), fixture.now + 1, fixture.now + 30000);
+		fixture.now = event_writer_due(fixture.writer);
+	}
+	assert_int_equal(fake_api_count(&fixture.fake), 20);
+	assert_true(metric_of(&fixture, "dropped") == 0);
+	event_writer_hurry(fixture.writer, false);
+	assert_int_equal(run(&fixture), 1);
+	end(&fixture);
+}
+
 static void test_given_up(void **state)
 {
 	static const struct api_step steps[] = {{"POST *", ERROR_UNAVAILABLE, "away", true}};
@@ -402,6 +425,7 @@ int main(void)
 		cmocka_unit_test(test_expired),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_away),
+		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_answer_lost),
 		cmocka_unit_test(test_patch_fails),
