@@ -191,12 +191,16 @@ static void exchange(grpc_call *handle, grpc_completion_queue *queue, grpc_byte_
 	grpc_completion_queue_pluck(queue, answer, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
 }
 
-/* Whether the answer was there, but too large for us: nobody can say that nothing was done. */
+/* Whether the answer was there, but too large for us: nobody can say that nothing was done. A
+ * server that finds the request too large says the same, with its own limit. */
 static bool is_too_large(const char *text, size_t length)
 {
-	static const char words[] = "Received message larger than max";
+	unsigned size, limit;
+	char words[80];
 
-	return length >= sizeof(words) - 1 && !memcmp(text, words, sizeof(words) - 1);
+	snprintf(words, sizeof(words), "%.*s", (int)length, text);
+	return sscanf(words, "Received message larger than max (%u vs. %u)", &size, &limit) == 2 &&
+	       limit == RPC_CLIENT_MAX_MESSAGE;
 }
 
 /* The status and its message; gRPC's own words for a deadline, and no words, say too little. */
