@@ -12,6 +12,7 @@
 
 struct credentials {
 	const struct kube_config *config;
+	int64_t file_age_ms;
 	pthread_mutex_t lock; /* guards all below; held while the program runs */
 	struct exec_credential current;
 	unsigned generation; /* 0: none yet */
@@ -30,13 +31,14 @@ static int64_t clock_ms(clockid_t id)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-struct credentials *credentials_new(const struct kube_config *config)
+struct credentials *credentials_new(const struct kube_config *config, int file_age_s)
 {
 	struct credentials *credentials = calloc(1, sizeof(*credentials));
 
 	if (!credentials)
 		abort();
 	credentials->config = config;
+	credentials->file_age_ms = (file_age_s ? file_age_s : FILE_AGE_S) * 1000;
 	pthread_mutex_init(&credentials->lock, NULL);
 	return credentials;
 }
@@ -105,7 +107,8 @@ static bool is_due(const struct credentials *credentials)
 	int64_t now = clock_ms(CLOCK_MONOTONIC);
 
 	return !credentials->generation || credentials->refused || now >= credentials->expires_ms ||
-	       (!credentials->config->exec && now - credentials->taken_ms > FILE_AGE_S * 1000);
+	       (!credentials->config->exec &&
+		       now - credentials->taken_ms >= credentials->file_age_ms);
 }
 
 /* TEXT, which may be gone before the handle, as a blob. */

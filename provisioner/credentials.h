@@ -12,8 +12,9 @@
 
 struct credentials;
 
-/* CONFIG must outlive it. Caller frees. */
-struct credentials *credentials_new(const struct kube_config *config);
+/* CONFIG must outlive it. A token's file is read again after FILE_AGE_S seconds; 0: 60. Caller
+ * frees. */
+struct credentials *credentials_new(const struct kube_config *config, int file_age_s);
 void credentials_free(struct credentials *credentials);
 DEFINE_CLEANUP(struct credentials *, credentials_free);
 

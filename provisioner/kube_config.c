@@ -331,24 +331,28 @@ static char *read_namespace(const char *folder)
 /* What every pod with a service account is given (client-go's rest.InClusterConfig). */
 int kube_config_in_cluster(const char *folder, struct kube_config **ret_config, struct error *err)
 {
-	_cleanup_(kube_config_freep) struct kube_config *config = calloc(1, sizeof(*config));
+	struct kube_config *config;
 	const char *host = getenv("KUBERNETES_SERVICE_HOST");
 	const char *port = getenv("KUBERNETES_SERVICE_PORT");
 
-	if (!config)
-		abort();
 	if (!host || !*host || !port || !*port)
 		return error_set(err, ERROR_INVALID,
 			"KUBERNETES_SERVICE_HOST is set, but KUBERNETES_SERVICE_PORT is not");
+	config = calloc(1, sizeof(*config));
+	if (!config)
+		abort();
 	if (asprintf(&config->token_file, "%s/token", folder) < 0 ||
 		asprintf(&config->ca.file, "%s/ca.crt", folder) < 0 ||
 		asprintf(&config->server, strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s",
 			host, port) < 0)
 		abort();
-	if (access(config->token_file, R_OK) < 0)
-		return error_set_errno(err, errno, "%s", config->token_file);
+	if (access(config->token_file, R_OK) < 0) {
+		error_set_errno(err, errno, "%s", config->token_file);
+		kube_config_free(config);
+		return -1;
+	}
 	config->namespace = read_namespace(folder);
-	*ret_config = take_ptr(config);
+	*ret_config = config;
 	return 0;
 }
 

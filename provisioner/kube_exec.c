@@ -23,27 +23,32 @@ static void add_member(struct json_object *json, const char *key, struct json_ob
 		abort();
 }
 
-/* The CA's PEM text, from wherever it is; NULL with *ERR where its file cannot be read. */
-static char *read_ca(const struct kube_blob *ca, struct error *err)
+/* The PEM text of FILE, which is NULL where it could not be opened. */
+static char *read_file(FILE *file, const char *path, struct error *err)
 {
-	_cleanup_fclose_ FILE *file = ca->data ? NULL : fopen(ca->file, "re");
-	_cleanup_free_ char *text = NULL;
+	char *text;
 
-	if (ca->data)
-		return copy(ca->data);
 	if (!file) {
-		error_set(err, ERROR_INVALID, "certificate-authority %s: %s", ca->file,
+		error_set(err, ERROR_INVALID, "certificate-authority %s: %s", path,
 			strerrordesc_np(errno));
 		return NULL;
 	}
 	text = calloc(1, CA_MAX + 1);
 	if (!text)
 		abort();
-	if (!fread(text, 1, CA_MAX, file)) {
-		error_set(err, ERROR_INVALID, "certificate-authority %s is empty", ca->file);
-		return NULL;
-	}
-	return take_ptr(text);
+	if (fread(text, 1, CA_MAX, file))
+		return text;
+	error_set(err, ERROR_INVALID, "certificate-authority %s is empty", path);
+	free(text);
+	return NULL;
+}
+
+/* The CA's PEM text, from wherever it is; NULL with *ERR where its file cannot be read. */
+static char *read_ca(const struct kube_blob *ca, struct error *err)
+{
+	_cleanup_fclose_ FILE *file = ca->data ? NULL : fopen(ca->file, "re");
+
+	return ca->data ? copy(ca->data) : read_file(file, ca->file, err);
 }
 
 static int add_ca(struct json_object *json, const struct kube_blob *ca, struct error *err)

@@ -17,6 +17,7 @@
 #define LINE_BYTES_MAX  (8 * 1024 * 1024) /* an object in etcd is at most 1.5 MiB */
 #define BACK_OFF_MAX_MS 30000
 #define HEALTHY_MS      120000 /* after this the back-off starts afresh */
+#define IDLE_MS         30000  /* a connection of the client that was not used is closed */
 #define SETTLED_MS      1000   /* a watch that lasted so long works */
 
 static const struct reflector_limits usual = {
@@ -642,7 +643,7 @@ static void *run(void *context)
 		curl_multi_poll(reflector->multi, NULL, 0, start_due(reflector), NULL);
 		curl_multi_perform(reflector->multi, &running);
 		finish_done(reflector);
-		rest_client_trim(reflector->client);
+		rest_client_trim(reflector->client, IDLE_MS);
 	}
 	return NULL;
 }

@@ -17,7 +17,6 @@
 #define TURN_TIMEOUT_MS     120000 /* for a request to start, where its caller sets no limit */
 #define CA_MAX_AGE_S        60
 #define IDLE_HANDLES_MAX    64
-#define IDLE_MAX_MS         30000
 #define UNANSWERED_LIMIT_MS 30000 /* sent bytes that nobody acknowledges end the connection */
 #define BUSY_REPEATS        3     /* of what the server did not want to do now */
 #define RETRY_AFTER_MAX_S   60
@@ -78,7 +77,7 @@ struct rest_client *rest_client_new(const struct kube_config *config)
 		abort();
 	client->config = config;
 	set_base_url(client, config);
-	client->credentials = credentials_new(config);
+	client->credentials = credentials_new(config, 0);
 	client->limiter = limiter_new(NULL);
 	client->distrusted_ms = INT64_MIN / 2;
 	pthread_mutex_init(&client->lock, NULL);
@@ -339,12 +338,12 @@ static void give_handle(struct rest_client *client, CURL *handle)
 
 /* The handle that waits for longest, if that was too long: each holds a connection with its TLS
  * state, of which a burst needs many and the rest of the day none. */
-static CURL *take_aged(struct rest_client *client)
+static CURL *take_aged(struct rest_client *client, int64_t idle_ms)
 {
 	CURL *handle = NULL;
 
 	pthread_mutex_lock(&client->lock);
-	if (client->idle_count && now_ms() - client->idle[0].since_ms > IDLE_MAX_MS) {
+	if (client->idle_count && now_ms() - client->idle[0].since_ms >= idle_ms) {
 		handle = client->idle[0].handle;
 		client->idle_count--;
 		memmove(client->idle, client->idle + 1,
@@ -354,11 +353,11 @@ static CURL *take_aged(struct rest_client *client)
 	return handle;
 }
 
-void rest_client_trim(struct rest_client *client)
+void rest_client_trim(struct rest_client *client, int64_t idle_ms)
 {
 	CURL *handle;
 
-	while ((handle = take_aged(client)))
+	while ((handle = take_aged(client, idle_ms)))
 		curl_easy_cleanup(handle);
 }
 

@@ -55,8 +55,8 @@ void rest_client_observe(struct rest_client *client, rest_client_observer *fn, v
 /* What the limit on requests under way is. Any thread may ask. */
 struct limiter_state rest_client_limits(struct rest_client *client);
 
-/* Close connections that were not used for long. Called now and then, by any thread. */
-void rest_client_trim(struct rest_client *client);
+/* Close connections that were not used for IDLE_MS. Called now and then, by any thread. */
+void rest_client_trim(struct rest_client *client, int64_t idle_ms);
 
 /* What comes back to one transfer. Used directly only by the reflector, which runs its transfers
  * together in one thread. */

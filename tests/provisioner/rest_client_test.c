@@ -258,6 +258,24 @@ static void test_connection_is_kept(void **state)
 	end(&fixture);
 }
 
+/* Connections that were not used for long are closed; others are not. */
+static void test_trim(void **state)
+{
+	static const struct http_step steps[] = {{"", 200, NULL, "{}", 0, 0, true}};
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	assert_int_equal(request(&fixture, "GET", "/x", NULL), 0);
+	rest_client_trim(fixture.client, 3600000);
+	assert_int_equal(request(&fixture, "GET", "/x", NULL), 0);
+	assert_int_equal(http_server_connections(fixture.server), 1);
+	rest_client_trim(fixture.client, 0);
+	assert_int_equal(request(&fixture, "GET", "/x", NULL), 0);
+	assert_int_equal(http_server_connections(fixture.server), 2);
+	end(&fixture);
+}
+
 /* A file's token, replaced: asked once more with the new one, and with that from then on. */
 static void test_token_is_replaced(void **state)
 {
@@ -659,6 +677,7 @@ int main(void)
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_connection_is_kept),
+		cmocka_unit_test(test_trim),
 		cmocka_unit_test(test_token_is_replaced),
 		cmocka_unit_test(test_unauthorized),
 		cmocka_unit_test(test_no_token),
