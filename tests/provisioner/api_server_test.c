@@ -76,8 +76,9 @@ static char *ask(struct fixture *fixture, const char *method, const char *path, 
 
 	if ((result < 0 ? asprintf(&text, "%s %s", error_kind_name(err.kind), err.text)
 			: asprintf(&text, "OK %s",
-				  json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN))) <
-		0)
+				  json_object_to_json_string_ext(
+					  answer, JSON_C_TO_STRING_PLAIN |
+							  JSON_C_TO_STRING_NOSLASHESCAPE))) < 0)
 		abort();
 	json_object_put(request.body);
 	json_object_put(answer);
@@ -228,7 +229,7 @@ static const struct {
 } faults[] = {
 	{"none", {API_FAULT_NONE, 0}, false, "OK"},
 	{"too many", {API_FAULT_TOO_MANY, 1}, false, "TOO_MANY_REQUESTS"},
-	{"500", {API_FAULT_ERROR, 500}, false, "INTERNAL"},
+	{"500", {API_FAULT_ERROR, 500}, false, "UNAVAILABLE"},
 	{"502", {API_FAULT_ERROR, 502}, true, "UNAVAILABLE"},
 	{"503", {API_FAULT_ERROR, 503}, false, "UNAVAILABLE"},
 	{"504", {API_FAULT_ERROR, 504}, true, "TIMEOUT"},
