@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random faults of the tests' API server, the same for the same seed: what goes wrong depends on
- * the seed, on the method and path, and on how many such came before, not on how threads meet.
+ * The answers of the faults of the tests' API server, and random faults, the same for the same
+ * seed: what goes wrong depends on the seed, on the method and path, and on how many such came
+ * before, not on how threads meet.
  */
 #ifndef ORDINAL_TESTS_API_FAULTS_H
 #define ORDINAL_TESTS_API_FAULTS_H
@@ -24,6 +25,9 @@ void api_faults_stop(struct api_faults *faults);
 
 /* How many went wrong so far. */
 size_t api_faults_count(const struct api_faults *faults);
+
+/* What a fault answers; one that only spoils answers, those of a server that is not there. */
+struct api_answer api_faults_answer(struct api_fault fault);
 
 /* A number that looks random, from a seed and any text: for whoever wants to be replayable. */
 uint64_t api_faults_hash(uint64_t seed, const char *text);

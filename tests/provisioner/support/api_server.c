@@ -2,13 +2,14 @@
 #include "api_server.h"
 
 #include <arpa/inet.h>
-#include <json-c/linkhash.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
-#include "api_verbs.h"
+#include "api_calls.h"
+#include "api_faults.h"
+#include "api_log.h"
 #include "api_watch.h"
 #include "testing.h"
 
@@ -20,16 +21,10 @@ struct connection {
 	bool ended; /* its thread is about to return */
 };
 
-struct log_entry {
-	char *line;
-	const char *plural;
-	char method[16]; /* "WATCH" for watches */
-	int code;
-};
-
 struct api_server {
 	struct api_objects *objects;
 	struct api_server_options options; /* constant */
+	struct api_log log;                /* has a lock of its own */
 	struct sockaddr_in address;
 	char url[64];
 	pthread_t acceptor;
@@ -41,9 +36,6 @@ struct api_server {
 	char *token;
 	struct connection *connections;
 	size_t connection_count;
-	struct log_entry *log;
-	size_t log_count, log_room;
-	struct lh_table *paths; /* "METHOD path" -> how often it came */
 };
 
 static bool is_stopping(void *self)
@@ -76,66 +68,6 @@ static void stall(void *self, int ms)
 	pthread_mutex_unlock(&server->lock);
 }
 
-/* How often METHOD PATH came before. */
-static size_t count_path(struct api_server *server, const char *method, const char *path)
-{
-	struct lh_entry *entry;
-	char *key;
-	size_t before = 0;
-
-	if (asprintf(&key, "%s %s", method, path) < 0)
-		abort();
-	entry = lh_table_lookup_entry(server->paths, key);
-	if (entry) {
-		before = (size_t)(uintptr_t)lh_entry_v(entry);
-		lh_table_delete_entry(server->paths, entry);
-	}
-	lh_table_insert(server->paths, key, (void *)(uintptr_t)(before + 1));
-	return before;
-}
-
-static void free_key(struct lh_entry *entry)
-{
-	free(lh_entry_k(entry));
-}
-
-static struct log_entry *add_entry(struct api_server *server)
-{
-	if (server->log_count == server->log_room) {
-		server->log_room = server->log_room ? server->log_room * 2 : 256;
-		server->log = reallocarray(server->log, server->log_room, sizeof(*server->log));
-		if (!server->log)
-			abort();
-	}
-	return &server->log[server->log_count++];
-}
-
-/* Write the request down, and number it. */
-static void note_request(struct api_server *server, struct api_request *request)
-{
-	struct log_entry *entry;
-
-	pthread_mutex_lock(&server->lock);
-	request->sequence = server->log_count;
-	request->nth =
-		count_path(server, request->watch ? "WATCH" : request->method, request->path);
-	entry = add_entry(server);
-	*entry = (struct log_entry){.plural = request->plural};
-	snprintf(entry->method, sizeof(entry->method), "%s",
-		request->watch ? "WATCH" : request->method);
-	if (asprintf(&entry->line, "%s %s%s%s", request->method, request->path,
-		    *request->query ? "?" : "", request->query) < 0)
-		abort();
-	pthread_mutex_unlock(&server->lock);
-}
-
-static void note_code(struct api_server *server, size_t sequence, int code)
-{
-	pthread_mutex_lock(&server->lock);
-	server->log[sequence].code = code;
-	pthread_mutex_unlock(&server->lock);
-}
-
 static bool is_authorized(struct api_server *server, const struct api_http *http)
 {
 	bool authorized;
@@ -145,176 +77,6 @@ static bool is_authorized(struct api_server *server, const struct api_http *http
 					       !strcmp(http->authorization + 7, server->token));
 	pthread_mutex_unlock(&server->lock);
 	return authorized;
-}
-
-static struct api_answer unauthorized(void)
-{
-	return api_answer_failure(401, "Unauthorized", NULL, NULL, "Unauthorized");
-}
-
-static struct api_answer error_answer(int code)
-{
-	switch (code) {
-	case 502:
-		return api_answer_plain(502, "<html><h1>502 Bad Gateway</h1></html>\n");
-	case 503:
-		return api_answer_failure(503, "ServiceUnavailable", NULL, NULL,
-			"the server is currently unable to handle the request");
-	case 504:
-		return api_answer_failure(504, "Timeout", NULL, NULL,
-			"Timeout: request did not complete within the allotted timeout");
-	default:
-		return api_answer_failure(code, "InternalError", NULL, NULL,
-			"Internal error occurred: etcdserver: request timed out");
-	}
-}
-
-/* What FAULT answers; where it only spoils an answer, that of a server that is not there. */
-static struct api_answer fault_answer(struct api_fault fault)
-{
-	struct api_answer answer;
-
-	switch (fault.kind) {
-	case API_FAULT_TOO_MANY:
-		answer = api_answer_plain(429, "Too many requests, please try again later.\n");
-		answer.retry_after = fault.value;
-		return answer;
-	case API_FAULT_ERROR:
-		return error_answer(fault.value);
-	case API_FAULT_CONFLICT:
-		return api_answer_failure(409, "Conflict", NULL, NULL,
-			"Operation cannot be fulfilled: the object has been modified; please apply "
-			"your changes to the latest version and try again");
-	case API_FAULT_UNAUTHORIZED:
-		return unauthorized();
-	case API_FAULT_PROXY_404:
-		return api_answer_plain(404, "<html><h1>404 Not Found</h1></html>\n");
-	case API_FAULT_EXPIRED:
-		return api_answer_failure(
-			410, "Expired", NULL, NULL, "too old resource version: 1 (2)");
-	default:
-		return error_answer(503);
-	}
-}
-
-static struct api_answer unknown_path(void)
-{
-	return api_answer_plain(404, "404 page not found\n");
-}
-
-/* Take metadata.name=X and metadata.namespace=X, whichever are there. */
-static bool parse_fields(char *text, struct api_selector *selector)
-{
-	static const char name[] = "metadata.name=", namespace[] = "metadata.namespace=";
-	char *saved;
-
-	for (char *at = strtok_r(text, ",", &saved); at; at = strtok_r(NULL, ",", &saved)) {
-		if (!strncmp(at, name, strlen(name)))
-			snprintf(selector->name, sizeof(selector->name), "%s", at + strlen(name));
-		else if (!strncmp(at, namespace, strlen(namespace)))
-			snprintf(selector->namespace, sizeof(selector->namespace), "%s",
-				at + strlen(namespace));
-		else
-			return false;
-	}
-	return true;
-}
-
-static bool parse_selector(
-	const struct api_http *http, const struct api_path *path, struct api_selector *ret_selector)
-{
-	_cleanup_free_ char *fields = api_http_parameter(http, "fieldSelector");
-	_cleanup_free_ char *labels = api_http_parameter(http, "labelSelector");
-
-	*ret_selector = (struct api_selector){.resource = path->resource};
-	memcpy(ret_selector->namespace, path->namespace, sizeof(path->namespace));
-	memcpy(ret_selector->name, path->name, sizeof(path->name));
-	/* Nobody uses labels yet, and to ignore them would be a wrong answer. */
-	return !*labels && parse_fields(fields, ret_selector);
-}
-
-static struct api_answer bad_request(const char *message)
-{
-	return api_answer_failure(400, "BadRequest", NULL, NULL, "%s", message);
-}
-
-static struct api_answer list(
-	struct api_server *server, const struct api_http *http, const struct api_path *path)
-{
-	_cleanup_free_ char *limit = api_http_parameter(http, "limit");
-	_cleanup_free_ char *token = api_http_parameter(http, "continue");
-	struct api_selector selector;
-
-	if (!parse_selector(http, path, &selector))
-		return bad_request("field label not supported");
-	return api_objects_list(server->objects, &selector, strtoul(limit, NULL, 10), token);
-}
-
-static const struct {
-	const char *method, *content_type;
-	enum api_verb verb;
-} verbs[] = {
-	{"GET", NULL, API_GET},
-	{"POST", NULL, API_CREATE},
-	{"PUT", NULL, API_UPDATE},
-	{"DELETE", NULL, API_DELETE},
-	{"PATCH", "application/merge-patch+json", API_PATCH_MERGE},
-	{"PATCH", "application/strategic-merge-patch+json", API_PATCH_STRATEGIC},
-};
-
-static bool find_verb(const struct api_http *http, enum api_verb *ret_verb)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-		const char *type = verbs[i].content_type;
-
-		if (strcmp(verbs[i].method, http->method) != 0 ||
-			(type && strncmp(http->content_type, type, strlen(type)) != 0))
-			continue;
-		*ret_verb = verbs[i].verb;
-		return true;
-	}
-	return false;
-}
-
-static struct api_answer call(
-	struct api_server *server, const struct api_http *http, const struct api_path *path)
-{
-	struct api_call what = {.path = *path};
-	struct api_answer answer;
-
-	if (!find_verb(http, &what.verb))
-		return api_answer_failure(415, "UnsupportedMediaType", NULL, NULL,
-			"the body of the request was in an unknown format");
-	if ((what.verb == API_CREATE) != !*path->name)
-		return api_answer_failure(405, "MethodNotAllowed", NULL, NULL,
-			"the server does not allow this method on the requested resource");
-	if (*http->body)
-		what.body = json_tokener_parse(http->body);
-	if (*http->body && !what.body)
-		return bad_request("the object provided is unrecognized");
-	answer = api_verbs_call(server->objects, &what);
-	json_object_put(what.body);
-	return answer;
-}
-
-static struct api_answer apply(
-	struct api_server *server, const struct api_http *http, const struct api_path *path)
-{
-	static const char version[] =
-		"{\"major\":\"1\",\"minor\":\"33\",\"gitVersion\":\"v1.33.0\","
-		"\"platform\":\"linux/amd64\"}";
-
-	if (!strcmp(http->path, "/version"))
-		return (struct api_answer){
-			.code = 200, .text = api_text_new(version, strlen(version))};
-	if (!strcmp(http->path, "/readyz") || !strcmp(http->path, "/livez") ||
-		!strcmp(http->path, "/healthz"))
-		return api_answer_plain(200, "ok");
-	if (!path->resource)
-		return unknown_path();
-	if (!*path->name && !strcmp(http->method, "GET"))
-		return list(server, http, path);
-	return call(server, http, path);
 }
 
 static struct api_fault decide(
@@ -332,7 +94,8 @@ static bool send_answer(struct api_server *server, struct api_http *http,
 	bool kept;
 
 	/* Known before the client can know it. */
-	note_code(server, request->sequence, fault.kind == API_FAULT_CUT ? 0 : answer.code);
+	api_log_answered(
+		&server->log, request->sequence, fault.kind == API_FAULT_CUT ? 0 : answer.code);
 	kept = api_http_answer(http, &answer, fault.kind);
 	api_text_unref(answer.text);
 	return kept;
@@ -348,18 +111,21 @@ static bool spoils(enum api_fault_kind kind)
 	return kind >= API_FAULT_CUT && kind <= API_FAULT_TRUNCATED;
 }
 
+static const struct api_fault refused = {API_FAULT_UNAUTHORIZED, 0};
+
 static bool serve_call(struct api_server *server, struct api_http *http,
 	const struct api_request *request, const struct api_path *path)
 {
-	struct api_answer answer =
-		is_authorized(server, http) ? apply(server, http, path) : unauthorized();
+	struct api_answer answer = is_authorized(server, http)
+					   ? api_calls_apply(server->objects, http, path)
+					   : api_faults_answer(refused);
 	struct api_fault fault = decide(server, request, true);
 
 	if (fault.kind == API_FAULT_STALL)
 		stall(server, fault.value);
 	if (answers(fault.kind)) {
 		api_text_unref(answer.text);
-		answer = fault_answer(fault);
+		answer = api_faults_answer(fault);
 	}
 	return send_answer(server, http, request, answer, fault);
 }
@@ -374,12 +140,15 @@ static bool serve_watch(struct api_server *server, struct api_http *http,
 	int code = 0;
 
 	if (!is_authorized(server, http))
-		return send_answer(server, http, request, unauthorized(), (struct api_fault){0});
-	if (!parse_selector(http, path, &selector))
-		return send_answer(server, http, request, bad_request("field label not supported"),
+		return send_answer(
+			server, http, request, api_faults_answer(refused), (struct api_fault){0});
+	if (!api_calls_selector(http, path, &selector))
+		return send_answer(server, http, request,
+			api_answer_failure(
+				400, "BadRequest", NULL, NULL, "field label not supported"),
 			(struct api_fault){0});
 	kept = api_watch_serve(&host, http, &selector, request, &code);
-	note_code(server, request->sequence, code);
+	api_log_answered(&server->log, request->sequence, code);
 	return kept;
 }
 
@@ -407,12 +176,12 @@ static bool serve_request(struct api_server *server, struct api_http *http)
 	else
 		request.plural = path.resource->plural;
 	request.watch = path.resource && is_watch(http);
-	note_request(server, &request);
+	api_log_add(&server->log, &request);
 	fault = decide(server, &request, false);
 	if (fault.kind == API_FAULT_STALL)
 		stall(server, fault.value);
 	if (answers(fault.kind) || spoils(fault.kind))
-		return send_answer(server, http, &request, fault_answer(fault), fault);
+		return send_answer(server, http, &request, api_faults_answer(fault), fault);
 	if (request.watch)
 		return serve_watch(server, http, &request, &path);
 	return serve_call(server, http, &request, &path);
@@ -531,7 +300,7 @@ struct api_server *api_server_start(
 		server->options = *options;
 	server->address = (struct sockaddr_in){
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	server->paths = lh_kchar_table_new(256, free_key);
+	api_log_init(&server->log);
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -564,11 +333,8 @@ void api_server_stop(struct api_server *server)
 	pthread_mutex_unlock(&server->lock);
 	if (!paused)
 		end_listening(server);
-	for (size_t i = 0; i < server->log_count; i++)
-		free(server->log[i].line);
-	free(server->log);
+	api_log_done(&server->log);
 	free(server->token);
-	lh_table_free(server->paths);
 	pthread_cond_destroy(&server->released);
 	pthread_mutex_destroy(&server->lock);
 	free(server);
@@ -610,41 +376,17 @@ void api_server_set_token(struct api_server *server, const char *token)
 
 size_t api_server_count(struct api_server *server, const char *method, const char *plural)
 {
-	size_t count = 0;
-
-	pthread_mutex_lock(&server->lock);
-	for (size_t i = 0; i < server->log_count; i++)
-		count += (!method || !strcmp(server->log[i].method, method)) &&
-			 (!plural || !strcmp(server->log[i].plural, plural));
-	pthread_mutex_unlock(&server->lock);
-	return count;
+	return api_log_count(&server->log, method, plural);
 }
 
 char *api_server_seen(struct api_server *server, size_t index, int *ret_code)
 {
-	char *line;
-
-	pthread_mutex_lock(&server->lock);
-	line = strdup(index < server->log_count ? server->log[index].line : "");
-	*ret_code = index < server->log_count ? server->log[index].code : 0;
-	pthread_mutex_unlock(&server->lock);
-	return line;
+	return api_log_line(&server->log, index, ret_code);
 }
 
 char *api_server_log(struct api_server *server)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out)
-		abort();
-	pthread_mutex_lock(&server->lock);
-	for (size_t i = 0; i < server->log_count; i++)
-		fprintf(out, "%s %d\n", server->log[i].line, server->log[i].code);
-	pthread_mutex_unlock(&server->lock);
-	fclose(out);
-	return text;
+	return api_log_text(&server->log);
 }
 
 size_t api_server_connections(struct api_server *server)
