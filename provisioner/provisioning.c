@@ -215,8 +215,26 @@ static struct json_object *text_array(const struct strings *list)
 	return array;
 }
 
+/* Names may be longer than a label's value, and a template's may end in a dash: the API server
+ * would refuse the PersistentVolume. */
+static bool is_label_value(const char *value)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char others[] = "-_.";
+	size_t length = strlen(value);
+
+	if (!length || length > LABEL_VALUE_MAX)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (!strchr(letters, value[i]) &&
+			(i == 0 || i == length - 1 || !strchr(others, value[i])))
+			return false;
+	return true;
+}
+
 /* kubectl get pv -l ordinal.dev/statefulset=web -L ordinal.dev/ordinal answers what people ask. */
-static void add_place(struct json_object *map, const struct place *place, size_t length_max)
+static void add_place(struct json_object *map, const struct place *place, bool as_labels)
 {
 	const struct string_pair pairs[] = {
 		{(char *)ORDINAL_KEY_STATEFULSET, (char *)place->statefulset},
@@ -225,7 +243,7 @@ static void add_place(struct json_object *map, const struct place *place, size_t
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
-		if (strlen(pairs[i].value) <= length_max)
+		if (!as_labels || is_label_value(pairs[i].value))
 			json_object_object_add(map, pairs[i].key, text(pairs[i].value));
 }
 
@@ -240,8 +258,8 @@ static struct json_object *metadata_object(const struct provisioning *provisioni
 	json_object_object_add(annotations, "pv.kubernetes.io/provisioned-by",
 		text(provisioning->class->provisioner));
 	if (provisioning->has_place) {
-		add_place(annotations, &provisioning->place, SIZE_MAX);
-		add_place(labels, &provisioning->place, LABEL_VALUE_MAX);
+		add_place(annotations, &provisioning->place, false);
+		add_place(labels, &provisioning->place, true);
 	}
 	json_object_object_add(metadata, "annotations", annotations);
 	json_object_object_add(metadata, "labels", labels);

@@ -204,6 +204,55 @@ static void test_block_has_no_fs_type(void **state)
 	end(&fixture);
 }
 
+/* What a label cannot say is an annotation alone. */
+static void test_labels(void **state)
+{
+#define X20 "xxxxxxxxxxxxxxxxxxxx"
+	static const struct {
+		const char *set, *template;
+		bool set_fits, template_fits;
+	} cases[] = {
+		{"web", "data", true, true},
+		{X20 X20 X20 "xxx", "data", true, true},
+		{X20 X20 X20 "xxxx", "data", false, true},
+		{"web", X20 X20 X20 X20, true, false},
+		{"web.v1", "data.1", true, true},
+		/* Older API servers do not look at the names of templates. */
+		{"web", "data-", true, false},
+		{"web", "-data", true, false},
+		{"web", "da/ta", true, false},
+		{"web", "DA_ta", true, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct csi_volume volume = {.handle = (char *)"h"};
+		struct json_object *object, *metadata, *labels, *annotations;
+		struct fixture fixture;
+
+		begin(&fixture, web_0, class_delete, NULL, 0);
+		strcpy(fixture.provisioning.place.statefulset, cases[i].set);
+		strcpy(fixture.provisioning.place.template, cases[i].template);
+		object = provisioning_volume_object(
+			&fixture.provisioning, &fixture.world.controller, &volume);
+		metadata = json_member(object, "metadata", json_type_object);
+		labels = json_member(metadata, "labels", json_type_object);
+		annotations = json_member(metadata, "annotations", json_type_object);
+		assert_case_text(cases[i].set, json_string(labels, ORDINAL_KEY_STATEFULSET),
+			cases[i].set_fits ? cases[i].set : NULL);
+		assert_case_text(cases[i].template, json_string(labels, ORDINAL_KEY_TEMPLATE),
+			cases[i].template_fits ? cases[i].template : NULL);
+		assert_string_equal(json_string(labels, ORDINAL_KEY_ORDINAL), "0");
+		assert_string_equal(
+			json_string(annotations, ORDINAL_KEY_STATEFULSET), cases[i].set);
+		assert_string_equal(
+			json_string(annotations, ORDINAL_KEY_TEMPLATE), cases[i].template);
+		json_object_put(object);
+		end(&fixture);
+	}
+#undef X20
+}
+
 /* Nothing but the scheduler heeds allowedTopologies: without it they must not pass unheeded. */
 static void test_allowed_topologies(void **state)
 {
@@ -422,6 +471,7 @@ int main(void)
 		cmocka_unit_test(test_plain_volume),
 		cmocka_unit_test(test_namespace_uid),
 		cmocka_unit_test(test_block_has_no_fs_type),
+		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_allowed_topologies),
 		cmocka_unit_test(test_metadata),
 		cmocka_unit_test(test_cluster),
