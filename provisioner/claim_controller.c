@@ -7,8 +7,8 @@
 
 #include "log.h"
 #include "names.h"
+#include "ownership.h"
 #include "provisioning.h"
-#include "topology.h"
 
 /* A claim for which the driver may have made a volume that no PersistentVolume tells of yet. It is
  * kept until that is settled, even if the claim goes away meanwhile: nothing may leak. The driver
@@ -153,10 +153,11 @@ static void settle_bound(struct claim_controller *claims, const struct claim *cl
 
 /* The rules, in order. On true *RET_CLASS is the caller's. */
 static int should_provision(struct claim_controller *claims, const struct claim *claim,
-	bool *ret_should, struct storage_class **ret_class, struct error *err)
+	bool *ret_should, struct storage_class **ret_class, int64_t *ret_wait_ms, struct error *err)
 {
 	const struct controller *controller = claims->controller;
 	_cleanup_object_ struct storage_class *class = NULL;
+	bool ours;
 
 	*ret_should = false;
 	settle_bound(claims, claim);
@@ -172,43 +173,21 @@ static int should_provision(struct claim_controller *claims, const struct claim 
 		return 0;
 	if (class->wait_for_first_consumer && !*claim->selected_node)
 		return 0;
-	if (!topology_is_ours(controller, claim))
-		return 0;
 	if (is_populated_by_others(claim)) {
-		event_record(controller->events, &claim->object, EVENT_NORMAL, "Provisioning",
-			"Assuming an external populator will provision the volume");
+		if (ownership_speaks(controller, claim))
+			event_record(controller->events, &claim->object, EVENT_NORMAL,
+				"Provisioning",
+				"Assuming an external populator will provision the volume");
 		return 0;
 	}
+	/* Last: it may take the claim. */
+	if (ownership_of_claim(controller, claim, class, &ours, ret_wait_ms, err) < 0)
+		return -1;
+	if (!ours)
+		return 0;
 	*ret_should = true;
 	*ret_class = take_ptr(class);
 	return 0;
-}
-
-/* Have the scheduler choose a node again, by taking its choice back. */
-static int reschedule(
-	const struct controller *controller, const struct claim *claim, struct error *err)
-{
-	struct json_object *body = json_object_new_object();
-	struct json_object *metadata = json_object_new_object();
-	struct json_object *annotations = json_object_new_object();
-	_cleanup_free_ char *path = NULL;
-	struct rest_request request = {
-		.method = "PATCH", .content_type = "application/merge-patch+json", .body = body};
-	int result;
-
-	if (asprintf(&path, "/api/v1/namespaces/%s/persistentvolumeclaims/%s",
-		    claim->object.namespace, claim->object.name) < 0)
-		abort();
-	request.path = path;
-	json_object_object_add(annotations, "volume.kubernetes.io/selected-node", NULL);
-	json_object_object_add(metadata, "annotations", annotations);
-	json_object_object_add(metadata, "uid", json_object_new_string(claim->object.uid));
-	json_object_object_add(metadata, "resourceVersion",
-		json_object_new_string(claim->object.resource_version));
-	json_object_object_add(body, "metadata", metadata);
-	result = controller->api.call(controller->api.self, &request, NULL, err);
-	json_object_put(body);
-	return result;
 }
 
 static void report_failure(const struct controller *controller,
@@ -227,7 +206,7 @@ static int fail(const struct controller *controller, const struct provisioning *
 
 	report_failure(controller, provisioning, err);
 	if (other_node_may_do && *provisioning->claim->selected_node &&
-		reschedule(controller, provisioning->claim, &ignored) == 0)
+		ownership_select_node(controller, provisioning->claim, NULL, &ignored) == 0)
 		return 0;
 	return -1;
 }
@@ -404,7 +383,8 @@ static int abandon(
 	return result;
 }
 
-int claim_controller_sync(struct claim_controller *claims, const char *uid, struct error *err)
+int claim_controller_sync(
+	struct claim_controller *claims, const char *uid, int64_t *ret_wait_ms, struct error *err)
 {
 	_cleanup_object_ struct claim *claim = store_get(claims->controller->claims, uid);
 	_cleanup_object_ struct storage_class *class = NULL;
@@ -412,6 +392,7 @@ int claim_controller_sync(struct claim_controller *claims, const char *uid, stru
 	bool should;
 	int result;
 
+	*ret_wait_ms = 0;
 	if (!claim) {
 		if (!recall(claims, uid, &unsettled))
 			return 0;
@@ -419,7 +400,7 @@ int claim_controller_sync(struct claim_controller *claims, const char *uid, stru
 		unsettled_done(&unsettled);
 		return result < 0 ? error_prefix(err, "claim %s, which is gone", uid) : 0;
 	}
-	result = should_provision(claims, claim, &should, &class, err);
+	result = should_provision(claims, claim, &should, &class, ret_wait_ms, err);
 	if (result == 0 && should)
 		result = provision(claims, claim, class, err);
 	return result < 0 ? error_prefix(

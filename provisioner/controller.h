@@ -15,15 +15,22 @@
  * before the PV object may go (enhancements#2644, HonorPVReclaimPolicy). */
 #define VOLUME_FINALIZER "external-provisioner.volume.kubernetes.io/finalizer"
 
+struct ordinals;
+struct ownership;
+
 struct controller {
 	struct kube_api api;
 	struct csi_driver driver;
 	struct event_recorder *events;
-	struct store *claims, *volumes, *classes, *sets, *nodes;
+	struct store *claims, *volumes, *classes, *sets, *nodes, *csi_nodes;
+	struct ordinals *ordinals;
 	const char *volume_name_prefix;
 	bool extra_create_metadata;
 	const char *cluster_uid; /* UID of namespace kube-system; NULL: not told */
+	bool strict_topology;    /* a claim with a selected node gets its topology alone */
+	bool immediate_topology; /* one without gets those of the cluster */
 	const char *node; /* whose volumes are ours, where every node has its own; NULL: all */
+	struct ownership *ownership; /* of claims without a node, in node deployment; else NULL */
 };
 
 #endif

@@ -12,6 +12,8 @@
 #include "log.h"
 #include "names.h"
 #include "options.h"
+#include "ordinals.h"
+#include "ownership.h"
 #include "reflector.h"
 #include "volume_controller.h"
 #include "workqueue.h"
@@ -90,10 +92,21 @@ static void on_node(void *context, const struct object *old, const struct object
 	}
 }
 
-static int sync_key(struct program *program, const char *key, struct error *err)
+static void on_csi_node(void *context, const struct object *old, const struct object *new)
 {
+	struct program *program = context;
+
+	(void)old;
+	(void)new;
+	store_each(program->controller.claims, enqueue_pending, program);
+}
+
+static int sync_key(
+	struct program *program, const char *key, int64_t *ret_wait_ms, struct error *err)
+{
+	*ret_wait_ms = 0;
 	if (*key == CLAIM_KEY)
-		return claim_controller_sync(program->claims, key + 1, err);
+		return claim_controller_sync(program->claims, key + 1, ret_wait_ms, err);
 	return volume_controller_sync(&program->controller, key + 1, err);
 }
 
@@ -107,11 +120,13 @@ static void *work(void *context)
 		return NULL;
 	while ((key = workqueue_take(program->queue))) {
 		struct error err = {0};
-		int result = sync_key(program, key, &err);
+		int64_t wait_ms;
+		int result = sync_key(program, key, &wait_ms, &err);
 
 		if (result < 0)
 			log_warn("%s", err.text);
-		workqueue_done(program->queue, key, result == 0);
+		/* What has to wait comes again after its back-off. */
+		workqueue_done(program->queue, key, result == 0 && !wait_ms);
 	}
 	return NULL;
 }
@@ -214,6 +229,8 @@ static void run_controllers(struct program *program, struct rest_client *client)
 	_cleanup_(store_freep) struct store *classes = store_new(on_class, program);
 	_cleanup_(store_freep) struct store *sets = store_new(NULL, NULL);
 	_cleanup_(store_freep) struct store *nodes = store_new(on_node, program);
+	_cleanup_(store_freep) struct store *csi_nodes = store_new(on_csi_node, program);
+	_cleanup_(ordinals_freep) struct ordinals *ordinals = NULL;
 	_cleanup_(reflector_freep) struct reflector *reflector = reflector_new(client);
 	_cleanup_free_ char *component = component_name(program);
 
@@ -223,6 +240,8 @@ static void run_controllers(struct program *program, struct rest_client *client)
 	controller->classes = classes;
 	controller->sets = sets;
 	controller->nodes = nodes;
+	controller->csi_nodes = csi_nodes;
+	controller->ordinals = ordinals = ordinals_new(sets, &controller->api);
 	controller->events = events = event_recorder_new(&controller->api, component);
 	program->claims = claims = claim_controller_new(controller);
 	program->queue = queue = workqueue_new(&(struct workqueue_options){
@@ -235,8 +254,10 @@ static void run_controllers(struct program *program, struct rest_client *client)
 	reflector_add(reflector, &storage_class_type, classes);
 	reflector_add(reflector, &stateful_set_type, sets);
 	/* Only a driver that is not reachable from everywhere makes the nodes matter. */
-	if (controller->driver.info.topology)
+	if (controller->driver.info.topology) {
 		reflector_add(reflector, &node_type, nodes);
+		reflector_add(reflector, &csi_node_type, csi_nodes);
+	}
 	run_until_signal(program);
 }
 
@@ -255,6 +276,11 @@ static int run(struct program *program, struct error *err)
 		return error_set(err, ERROR_INVALID,
 			"driver %s has no CREATE_DELETE_VOLUME capability: it cannot make volumes",
 			program->controller.driver.info.name);
+	if (options->node_deployment && !program->controller.driver.info.topology)
+		return error_set(err, ERROR_INVALID,
+			"driver %s has volumes that any node reaches: run one provisioner for it, "
+			"without --node-deployment",
+			program->controller.driver.info.name);
 	client = rest_client_new(config);
 	run_controllers(program, client);
 	return 0;
@@ -272,6 +298,13 @@ int main(int argc, char **argv)
 	program.controller.volume_name_prefix = program.options.volume_name_prefix;
 	program.controller.extra_create_metadata = program.options.extra_create_metadata;
 	program.controller.node = program.options.node;
+	program.controller.strict_topology = program.options.strict_topology;
+	program.controller.immediate_topology = program.options.immediate_topology;
+	if (program.options.node_deployment)
+		program.controller.ownership = ownership_new(&(struct ownership_options){
+			program.options.node_deployment_immediate_binding,
+			program.options.node_deployment_base_delay_ms,
+			program.options.node_deployment_max_delay_ms});
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&program.signals);
 	sigaddset(&program.signals, SIGTERM);
@@ -282,6 +315,8 @@ int main(int argc, char **argv)
 	log_info("ordinal-provisioner " ORDINAL_VERSION);
 	result = run(&program, &err);
 	curl_global_cleanup();
+	if (program.controller.ownership)
+		ownership_free(program.controller.ownership);
 	if (result < 0 && err.kind != ERROR_CANCELLED) {
 		log_error("%s", err.text);
 		return 1;

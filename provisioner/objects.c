@@ -2,6 +2,7 @@
 #include "objects.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "resize_fields.h"
 
@@ -51,7 +52,7 @@ static char *copy_annotation(struct json_object *metadata, const char *key, cons
 	return copy(value);
 }
 
-static void strings_add(struct strings *list, const char *text)
+void strings_add(struct strings *list, const char *text)
 {
 	char **items = reallocarray(list->items, list->count + 1, sizeof(*items));
 
@@ -75,7 +76,7 @@ static void strings_copy(struct strings *list, struct json_object *array, const 
 	}
 }
 
-static void strings_done(struct strings *list)
+void strings_done(struct strings *list)
 {
 	for (size_t i = 0; i < list->count; i++)
 		free(list->items[i]);
@@ -241,25 +242,37 @@ static void claim_done(struct object *object)
 	strings_done(&claim->owner_uids);
 }
 
+/* Zeroed memory for what ARRAY, which may be NULL, holds. */
+static void *array_new(struct json_object *array, size_t size, size_t *ret_count)
+{
+	void *items;
+
+	*ret_count = array ? json_object_array_length(array) : 0;
+	items = calloc(*ret_count + 1, size);
+	if (!items)
+		abort();
+	return items;
+}
+
+static void requirement_parse(struct node_requirement *requirement, struct json_object *json)
+{
+	requirement->key = copy(json_string(json, "key"));
+	strings_copy(&requirement->values, json_member(json, "values", json_type_array), NULL);
+}
+
 static void term_parse(struct node_term *term, struct json_object *json)
 {
 	struct json_object *expressions = json_member(json, "matchExpressions", json_type_array);
-	size_t count = expressions ? json_object_array_length(expressions) : 0;
 
-	term->other = json_member(json, "matchFields", json_type_array) != NULL || !count;
-	term->requirements = calloc(count + 1, sizeof(*term->requirements));
-	if (!term->requirements)
-		abort();
-	for (size_t i = 0; i < count; i++) {
+	term->requirements = array_new(expressions, sizeof(*term->requirements), &term->count);
+	term->other = json_member(json, "matchFields", json_type_array) != NULL || !term->count;
+	for (size_t i = 0; i < term->count; i++) {
 		struct json_object *expression = json_object_array_get_idx(expressions, i);
-		struct node_requirement *requirement = &term->requirements[term->count++];
 		const char *verb = json_string(expression, "operator");
 
 		if (!verb || strcmp(verb, "In"))
 			term->other = true;
-		requirement->key = copy(json_string(expression, "key"));
-		strings_copy(&requirement->values,
-			json_member(expression, "values", json_type_array), NULL);
+		requirement_parse(&term->requirements[i], expression);
 	}
 }
 
@@ -268,14 +281,11 @@ static void volume_parse_affinity(struct volume *volume, struct json_object *spe
 	struct json_object *affinity = json_member(spec, "nodeAffinity", json_type_object);
 	struct json_object *required = json_member(affinity, "required", json_type_object);
 	struct json_object *terms = json_member(required, "nodeSelectorTerms", json_type_array);
-	size_t count = terms ? json_object_array_length(terms) : 0;
 
-	volume->node_terms = calloc(count + 1, sizeof(*volume->node_terms));
-	if (!volume->node_terms)
-		abort();
-	for (; volume->node_term_count < count; volume->node_term_count++)
-		term_parse(&volume->node_terms[volume->node_term_count],
-			json_object_array_get_idx(terms, volume->node_term_count));
+	volume->node_terms =
+		array_new(terms, sizeof(*volume->node_terms), &volume->node_term_count);
+	for (size_t i = 0; i < volume->node_term_count; i++)
+		term_parse(&volume->node_terms[i], json_object_array_get_idx(terms, i));
 }
 
 static bool term_matches(const struct node_term *term, const struct string_map *labels)
@@ -374,6 +384,22 @@ static void volume_done(struct object *object)
 	resize_fields_done(&volume->resize);
 }
 
+static void class_parse_allowed(struct storage_class *class, struct json_object *terms)
+{
+	class->allowed = array_new(terms, sizeof(*class->allowed), &class->allowed_count);
+	for (size_t i = 0; i < class->allowed_count; i++) {
+		struct node_term *term = &class->allowed[i];
+		struct json_object *expressions = json_member(json_object_array_get_idx(terms, i),
+			"matchLabelExpressions", json_type_array);
+
+		term->requirements =
+			array_new(expressions, sizeof(*term->requirements), &term->count);
+		for (size_t j = 0; j < term->count; j++)
+			requirement_parse(
+				&term->requirements[j], json_object_array_get_idx(expressions, j));
+	}
+}
+
 static int storage_class_parse(struct object *object, struct json_object *json, struct error *err)
 {
 	struct storage_class *class = (struct storage_class *)object;
@@ -385,7 +411,7 @@ static int storage_class_parse(struct object *object, struct json_object *json, 
 	string_map_copy(&class->parameters, json_member(json, "parameters", json_type_object));
 	strings_copy(
 		&class->mount_options, json_member(json, "mountOptions", json_type_array), NULL);
-	class->restricts_topology = json_member(json, "allowedTopologies", json_type_array) != NULL;
+	class_parse_allowed(class, json_member(json, "allowedTopologies", json_type_array));
 	class->wait_for_first_consumer = binding && !strcmp(binding, "WaitForFirstConsumer");
 	if (!*class->provisioner)
 		return error_set(err, ERROR_INVALID, "a storage class without a provisioner");
@@ -400,26 +426,60 @@ static void storage_class_done(struct object *object)
 	free(class->reclaim_policy);
 	string_map_done(&class->parameters);
 	strings_done(&class->mount_options);
+	for (size_t i = 0; i < class->allowed_count; i++)
+		term_done(&class->allowed[i]);
+	free(class->allowed);
+}
+
+static void set_parse_templates(struct stateful_set *set, struct json_object *templates)
+{
+	set->templates = array_new(templates, sizeof(*set->templates), &set->template_count);
+	for (size_t i = 0; i < set->template_count; i++) {
+		struct json_object *metadata = json_member(
+			json_object_array_get_idx(templates, i), "metadata", json_type_object);
+
+		set->templates[i].name = copy(json_string(metadata, "name"));
+		string_map_copy(&set->templates[i].labels,
+			json_member(metadata, "labels", json_type_object));
+	}
+}
+
+static enum label_verb verb_parse(const char *name)
+{
+	static const char *const names[] = {"In", "NotIn", "Exists", "DoesNotExist"};
+
+	for (size_t i = 0; name && i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return (enum label_verb)i;
+	return LABEL_UNKNOWN;
+}
+
+static void set_parse_expressions(struct stateful_set *set, struct json_object *expressions)
+{
+	set->expressions =
+		array_new(expressions, sizeof(*set->expressions), &set->expression_count);
+	for (size_t i = 0; i < set->expression_count; i++) {
+		struct json_object *json = json_object_array_get_idx(expressions, i);
+
+		set->expressions[i].key = copy(json_string(json, "key"));
+		set->expressions[i].verb = verb_parse(json_string(json, "operator"));
+		strings_copy(&set->expressions[i].values,
+			json_member(json, "values", json_type_array), NULL);
+	}
 }
 
 static int stateful_set_parse(struct object *object, struct json_object *json, struct error *err)
 {
 	struct stateful_set *set = (struct stateful_set *)object;
 	struct json_object *spec = json_member(json, "spec", json_type_object);
-	struct json_object *templates = json_member(spec, "volumeClaimTemplates", json_type_array);
 	struct json_object *selector = json_member(spec, "selector", json_type_object);
-	size_t count = templates ? json_object_array_length(templates) : 0;
+	struct json_object *ordinals = json_member(spec, "ordinals", json_type_object);
 
 	(void)err;
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *metadata = json_member(
-			json_object_array_get_idx(templates, i), "metadata", json_type_object);
-		const char *name = json_string(metadata, "name");
-
-		if (name)
-			strings_add(&set->templates, name);
-	}
+	set_parse_templates(set, json_member(spec, "volumeClaimTemplates", json_type_array));
+	set_parse_expressions(set, json_member(selector, "matchExpressions", json_type_array));
 	string_map_copy(&set->match_labels, json_member(selector, "matchLabels", json_type_object));
+	set->first_ordinal = json_object_get_int64(json_member(ordinals, "start", json_type_int));
 	return 0;
 }
 
@@ -427,7 +487,16 @@ static void stateful_set_done(struct object *object)
 {
 	struct stateful_set *set = (struct stateful_set *)object;
 
-	strings_done(&set->templates);
+	for (size_t i = 0; i < set->template_count; i++) {
+		free(set->templates[i].name);
+		string_map_done(&set->templates[i].labels);
+	}
+	free(set->templates);
+	for (size_t i = 0; i < set->expression_count; i++) {
+		free(set->expressions[i].key);
+		strings_done(&set->expressions[i].values);
+	}
+	free(set->expressions);
 	string_map_done(&set->match_labels);
 }
 
@@ -466,6 +535,35 @@ static void node_done(struct object *object)
 	string_map_done(&((struct node *)object)->labels);
 }
 
+static int csi_node_parse(struct object *object, struct json_object *json, struct error *err)
+{
+	struct csi_node *node = (struct csi_node *)object;
+	struct json_object *spec = json_member(json, "spec", json_type_object);
+	struct json_object *drivers = json_member(spec, "drivers", json_type_array);
+
+	(void)err;
+	node->drivers = array_new(drivers, sizeof(*node->drivers), &node->driver_count);
+	for (size_t i = 0; i < node->driver_count; i++) {
+		struct json_object *driver = json_object_array_get_idx(drivers, i);
+
+		node->drivers[i].name = copy(json_string(driver, "name"));
+		strings_copy(&node->drivers[i].topology_keys,
+			json_member(driver, "topologyKeys", json_type_array), NULL);
+	}
+	return 0;
+}
+
+static void csi_node_done(struct object *object)
+{
+	struct csi_node *node = (struct csi_node *)object;
+
+	for (size_t i = 0; i < node->driver_count; i++) {
+		free(node->drivers[i].name);
+		strings_done(&node->drivers[i].topology_keys);
+	}
+	free(node->drivers);
+}
+
 const struct object_type claim_type = {
 	.plural = "persistentvolumeclaims",
 	.path = "/api/v1/persistentvolumeclaims",
@@ -502,6 +600,21 @@ const struct object_type node_type = {
 	.parse = node_parse,
 	.done = node_done,
 };
+const struct object_type csi_node_type = {
+	.plural = "csinodes",
+	.path = "/apis/storage.k8s.io/v1/csinodes",
+	.size = sizeof(struct csi_node),
+	.parse = csi_node_parse,
+	.done = csi_node_done,
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
 
 static char *make_key(const struct object *object)
 {
@@ -526,6 +639,7 @@ struct object *object_parse(
 		abort();
 	object->type = type;
 	object->refs = 1;
+	object->seen_ns = now_ns();
 	object->uid = copy(json_string(metadata, "uid"));
 	object->name = copy(json_string(metadata, "name"));
 	object->namespace = copy(json_string(metadata, "namespace"));

@@ -25,7 +25,8 @@ struct object {
 	char *name;
 	char *namespace; /* "" for cluster-scoped kinds */
 	char *resource_version;
-	bool deleting; /* metadata.deletionTimestamp is set */
+	bool deleting;   /* metadata.deletionTimestamp is set */
+	int64_t seen_ns; /* CLOCK_MONOTONIC when it was parsed: after it was as it says */
 };
 
 /* A kind of object: how the API server calls it, and how its JSON becomes a snapshot. */
@@ -43,6 +44,7 @@ extern const struct object_type volume_type;        /* key: name */
 extern const struct object_type storage_class_type; /* key: name */
 extern const struct object_type stateful_set_type;  /* key: namespace/name */
 extern const struct object_type node_type;          /* key: name */
+extern const struct object_type csi_node_type;      /* key: name, that of the node */
 
 /* A list of strings. */
 struct strings {
@@ -160,19 +162,45 @@ struct storage_class {
 	struct string_map parameters;
 	struct strings mount_options;
 	bool wait_for_first_consumer;
-	bool restricts_topology; /* has allowedTopologies */
+	struct node_term *allowed; /* allowedTopologies: alternatives, each value of a term too */
+	size_t allowed_count;
 };
 
 struct stateful_set {
 	struct object object;
-	struct strings templates; /* names of spec.volumeClaimTemplates */
-	struct string_map match_labels;
+	struct set_template {
+		char *name;
+		struct string_map labels;
+	} * templates; /* spec.volumeClaimTemplates */
+	size_t template_count;
+	struct string_map match_labels;       /* of spec.selector, */
+	struct label_expression *expressions; /* and its matchExpressions */
+	size_t expression_count;
+	int64_t first_ordinal; /* spec.ordinals.start, 0 where it does not say */
+};
+
+enum label_verb { LABEL_IN, LABEL_NOT_IN, LABEL_EXISTS, LABEL_DOES_NOT_EXIST, LABEL_UNKNOWN };
+
+struct label_expression {
+	char *key;
+	enum label_verb verb;
+	struct strings values;
 };
 
 struct node {
 	struct object object;
 	struct string_map labels;
 	bool schedulable; /* not cordoned, and without a taint that keeps ordinary pods away */
+};
+
+/* What kubelet noted of the drivers that registered with it. */
+struct csi_node {
+	struct object object;
+	struct csi_node_driver {
+		char *name;
+		struct strings topology_keys;
+	} * drivers;
+	size_t driver_count;
 };
 
 /* A snapshot of TYPE from JSON, which stays the caller's. NULL with ERROR_INVALID for JSON that
@@ -205,6 +233,10 @@ bool volume_fits_node(const struct volume *volume, const struct string_map *labe
 
 /* The value of KEY, or NULL. Borrowed from MAP. */
 const char *string_map_get(const struct string_map *map, const char *key);
+
+/* Add a copy of TEXT; free what LIST holds. For lists that are being built, not snapshots. */
+void strings_add(struct strings *list, const char *text);
+void strings_done(struct strings *list);
 
 /* Whether LIST holds TEXT. */
 bool strings_contain(const struct strings *list, const char *text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "flags.h"
@@ -27,6 +28,36 @@ static void check_prefix(const struct flag *flags, const char *prefix)
 			"must be lower-case letters, digits and dashes");
 }
 
+static void check_node(const struct flag *flags, struct options *options)
+{
+	if (options->node_deployment && !options->node)
+		options->node = getenv("NODE_NAME");
+	if (options->node && !*options->node)
+		flags_reject(PROGRAM, flags, "node", "must be the name of a node");
+	if (options->node_deployment && !options->node)
+		flags_reject(PROGRAM, flags, "node-deployment",
+			"needs the node's name: give --node=NAME, or set NODE_NAME from spec.nodeName");
+	if (options->node_deployment_max_delay_ms < options->node_deployment_base_delay_ms)
+		flags_reject(PROGRAM, flags, "node-deployment-max-delay",
+			"is shorter than --node-deployment-base-delay");
+}
+
+static const struct options defaults = {
+	.csi_address = "unix:///run/csi/socket",
+	.volume_name_prefix = "pvc",
+	.extra_create_metadata = true,
+	.node_deployment_immediate_binding = true,
+	.node_deployment_base_delay_ms = 20000,
+	.node_deployment_max_delay_ms = 60000,
+	.immediate_topology = true,
+	.workers = 16,
+	.timeout_ms = 10000,
+	.retry_interval_start_ms = 1000,
+	.retry_interval_max_ms = 300000,
+	.log_format = LOG_FORMAT_TEXT,
+	.log_level = LOG_LEVEL_INFO,
+};
+
 void options_parse(struct options *options, int argc, char **argv)
 {
 	const struct flag flags[] = {
@@ -45,6 +76,29 @@ void options_parse(struct options *options, int argc, char **argv)
 			"The node whose volumes this instance makes and deletes, where one runs "
 			"beside the driver on each; those of others are left to theirs. Default: all.",
 			0, 0, NULL},
+		{"node-deployment", FLAG_BOOL, &options->node_deployment,
+			"One instance on each node: each makes the volumes of claims whose selected "
+			"node is its --node, or $NODE_NAME.",
+			0, 0, NULL},
+		{"node-deployment-immediate-binding", FLAG_BOOL,
+			&options->node_deployment_immediate_binding,
+			"Claims that no node is selected for are shared among the instances. "
+			"Default true.",
+			0, 0, NULL},
+		{"node-deployment-base-delay", FLAG_DURATION,
+			&options->node_deployment_base_delay_ms,
+			"How long another instance waits for the one that should take such a claim. "
+			"Default 20s.",
+			0, 3600000, NULL},
+		{"node-deployment-max-delay", FLAG_DURATION, &options->node_deployment_max_delay_ms,
+			"How long the last of them waits. Default 60s.", 0, 3600000, NULL},
+		{"strict-topology", FLAG_BOOL, &options->strict_topology,
+			"A claim's selected node is all that the driver is told of the topology.",
+			0, 0, NULL},
+		{"immediate-topology", FLAG_BOOL, &options->immediate_topology,
+			"Tell the driver the cluster's topology also for claims without a selected "
+			"node. Default true.",
+			0, 0, NULL},
 		{"workers", FLAG_INT, &options->workers,
 			"Claims and volumes that are worked on at once, 1 to 256. Default 16.", 1,
 			256, NULL},
@@ -62,21 +116,12 @@ void options_parse(struct options *options, int argc, char **argv)
 		{.name = NULL},
 	};
 
-	*options = (struct options){
-		.csi_address = "unix:///run/csi/socket",
-		.volume_name_prefix = "pvc",
-		.extra_create_metadata = true,
-		.workers = 16,
-		.timeout_ms = 10000,
-		.retry_interval_start_ms = 1000,
-		.retry_interval_max_ms = 300000,
-		.log_format = LOG_FORMAT_TEXT,
-		.log_level = LOG_LEVEL_INFO,
-	};
+	*options = defaults;
 	flags_parse(
 		PROGRAM, "gives claims their volumes through any CSI driver", flags, argc, argv);
 	check_address(flags, options->csi_address);
 	check_prefix(flags, options->volume_name_prefix);
+	check_node(flags, options);
 	if (options->retry_interval_max_ms < options->retry_interval_start_ms)
 		flags_reject(PROGRAM, flags, "retry-interval-max",
 			"is shorter than --retry-interval-start");

@@ -12,7 +12,13 @@ struct options {
 	const char *kubeconfig; /* NULL: $KUBECONFIG, or the service account */
 	const char *volume_name_prefix;
 	bool extra_create_metadata;
-	const char *node; /* NULL: the driver's volumes are ours wherever they are */
+	const char *node;     /* NULL: the driver's volumes are ours wherever they are */
+	bool node_deployment; /* node is set */
+	bool node_deployment_immediate_binding;
+	int node_deployment_base_delay_ms;
+	int node_deployment_max_delay_ms;
+	bool strict_topology;
+	bool immediate_topology;
 	int workers;
 	int timeout_ms;
 	int retry_interval_start_ms;

@@ -17,11 +17,22 @@ struct place {
 	char ordinal[12];
 };
 
-/* The place of CLAIM by the sets in SETS; 0 also when it has none (*RET_FOUND is false). A name
- * that could be a set's claim, and that no cached set claims by its labels or as its owner, is
- * looked up by a consistent list of the namespace: claims are often seen before their set. Fails
- * only if that list fails. */
-int ordinals_resolve(const struct claim *claim, struct store *sets, const struct kube_api *api,
-	struct place *ret_place, bool *ret_found, struct error *err);
+struct ordinals;
+
+/* SETS is the cache, API is asked for what it cannot tell; both must outlive it. Caller frees. */
+struct ordinals *ordinals_new(struct store *sets, const struct kube_api *api);
+
+/* No thread may be inside any other function. */
+void ordinals_free(struct ordinals *ordinals);
+DEFINE_CLEANUP(struct ordinals *, ordinals_free);
+
+/* The place of CLAIM; 0 also when it has none (*RET_FOUND is false). A name that could be a set's
+ * claim, and that no cached set claims by just its labels or as its owner, is looked up in a
+ * consistent list of the namespace, because claims are often seen before their set. Claims that
+ * wait at the same time share a list, and one that began after a claim was seen is good for it:
+ * a storm of claims costs a list every 50 ms at most. Fails only if the list fails. Any thread may
+ * call; it may wait for the API server. */
+int ordinals_resolve(struct ordinals *ordinals, const struct claim *claim, struct place *ret_place,
+	bool *ret_found, struct error *err);
 
 #endif

@@ -5,7 +5,6 @@
 
 #include "names.h"
 #include "quantity.h"
-#include "topology.h"
 
 #define FS_TYPE_KEY     CSI_KEY_PREFIX "fstype"
 #define LABEL_VALUE_MAX 63
@@ -136,7 +135,7 @@ int provisioning_init(struct provisioning *provisioning, const struct controller
 	if (place) {
 		provisioning->place = *place;
 		provisioning->has_place = *place->statefulset != '\0';
-	} else if (ordinals_resolve(claim, controller->sets, &controller->api, &provisioning->place,
+	} else if (ordinals_resolve(controller->ordinals, claim, &provisioning->place,
 			   &provisioning->has_place, err) < 0) {
 		return -1;
 	}
@@ -146,27 +145,23 @@ int provisioning_init(struct provisioning *provisioning, const struct controller
 		return -1;
 	if (!controller->driver.info.topology)
 		return 0;
-	if (class->restricts_topology && !*claim->selected_node)
-		return error_set(err, ERROR_INVALID,
-			"storage class %s: allowedTopologies needs the volumeBindingMode "
-			"WaitForFirstConsumer, with which the scheduler heeds it",
-			class->object.name);
-	if (topology_of_claim(controller, claim, &provisioning->topology, err) < 0)
+	if (topology_of_claim(controller, claim, class,
+		    provisioning->has_place ? &provisioning->place : NULL, &provisioning->topology,
+		    err) < 0)
 		return -1;
-	provisioning->has_topology = provisioning->topology.count > 0;
+	provisioning->has_topology = provisioning->topology.requisite.count > 0;
 	return 0;
 }
 
 void provisioning_done(struct provisioning *provisioning)
 {
 	string_map_done(&provisioning->parameters);
-	string_map_done(&provisioning->topology);
+	topology_requirement_done(&provisioning->topology);
 }
 
 int provisioning_create(const struct provisioning *provisioning,
 	const struct controller *controller, struct csi_volume *ret_volume, struct error *err)
 {
-	const struct csi_topologies place = {(struct string_map *)&provisioning->topology, 1};
 	const struct csi_create_request request = {
 		.name = provisioning->volume_name,
 		.required_bytes = provisioning->required_bytes,
@@ -175,8 +170,8 @@ int provisioning_create(const struct provisioning *provisioning,
 		.mount_options = &provisioning->class->mount_options,
 		.fs_type = provisioning->fs_type,
 		.block = provisioning->claim->block,
-		.requisite = provisioning->has_topology ? &place : NULL,
-		.preferred = provisioning->has_topology ? &place : NULL,
+		.requisite = provisioning->has_topology ? &provisioning->topology.requisite : NULL,
+		.preferred = provisioning->has_topology ? &provisioning->topology.preferred : NULL,
 	};
 	struct csi_volume volume;
 	enum error_kind kind;

@@ -9,6 +9,7 @@
 
 #include "controller.h"
 #include "ordinals.h"
+#include "topology.h"
 
 #define VOLUME_NAME_MAX 254 /* a DNS name and its NUL */
 
@@ -19,7 +20,7 @@ struct provisioning {
 	int64_t required_bytes;
 	const char *fs_type; /* borrowed from the class; "" where it does not say */
 	struct string_map parameters;
-	struct string_map topology; /* of the node that the volume is for */
+	struct topology_requirement topology;
 	bool has_topology;
 	struct place place;
 	bool has_place;

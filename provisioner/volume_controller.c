@@ -161,6 +161,7 @@ static int delete_data(
 	const struct controller *controller, const struct volume *volume, struct error *err)
 {
 	if (check_source(controller, volume, err) == 0 &&
+		topology_check_volume(controller, volume, err) == 0 &&
 		check_detached(controller, volume, err) == 0 &&
 		controller->driver.delete_volume(
 			controller->driver.self, volume->handle, NULL, err) == 0)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "ownership.h"
 #include "testing.h"
 #include "world.h"
 
@@ -50,8 +51,10 @@ static void begin(struct fixture *fixture, const char *claim, const char *class,
 
 static int sync_claim(struct fixture *fixture)
 {
+	int64_t wait_ms;
+
 	fixture->err = (struct error){0};
-	return claim_controller_sync(fixture->claims, "u1", &fixture->err);
+	return claim_controller_sync(fixture->claims, "u1", &wait_ms, &fixture->err);
 }
 
 static void end(struct fixture *fixture)
@@ -237,12 +240,9 @@ static void test_answers(void **state)
 }
 
 #define NODE_1 "{'metadata': {'name': 'node-1', 'uid': 'n1', 'labels': {'host': 'h1'}}}"
-#define CSINODE                                                                                         \
-	{                                                                                               \
-		"GET /apis/storage.k8s.io/v1/csinodes/node-1", ERROR_NONE,                              \
-			"{'spec': {'drivers': [{'name': 'd.example.com', 'topologyKeys': ['host']}]}}", \
-			true                                                                            \
-	}
+#define CSINODE                                                                                    \
+	"{'metadata': {'name': 'node-1', 'uid': 'n1'}, 'spec': {'drivers':"                        \
+	" [{'name': 'd.example.com', 'topologyKeys': ['host']}]}}"
 #define RESCHEDULE                                                                                 \
 	PATCH_PVC " application/merge-patch+json {\"metadata\":{\"annotations\":"                  \
 		  "{\"volume.kubernetes.io/selected-node\":null},\"uid\":\"u1\","                  \
@@ -275,14 +275,15 @@ static const struct {
 
 static void check_reschedule(size_t i)
 {
-	const struct api_step api[] = {CSINODE, {PATCH_PVC, reschedules[i].patch, "{}", false}};
+	const struct api_step api[] = {{PATCH_PVC, reschedules[i].patch, "{}", false}};
 	const char *name = reschedules[i].name;
 	struct fixture fixture;
 	size_t seen;
 
-	begin(&fixture, reschedules[i].claim, CLASS(""), &reschedules[i].driver, 1, api, 2);
+	begin(&fixture, reschedules[i].claim, CLASS(""), &reschedules[i].driver, 1, api, 1);
 	fixture.world.controller.driver.info.topology = reschedules[i].topology;
 	fixture.world.controller.driver.info.ours = true;
+	world_set(fixture.world.controller.csi_nodes, &csi_node_type, CSINODE);
 	if (reschedules[i].node)
 		world_set(fixture.world.controller.nodes, &node_type, reschedules[i].node);
 	assert_case(name, sync_claim(&fixture) == reschedules[i].result);
@@ -290,7 +291,7 @@ static void check_reschedule(size_t i)
 	if (reschedules[i].patched)
 		assert_case_text(name, fake_api_seen(&fixture.world.api, seen - 1), RESCHEDULE);
 	else
-		assert_case(name, seen == reschedules[i].topology);
+		assert_case(name, seen == 0);
 	end(&fixture);
 }
 
@@ -431,7 +432,7 @@ static void test_place_is_kept(void **state)
 		"{'metadata': {'name': 'data-web-0', 'namespace': 'shop', 'uid': 'u1', 'labels':"
 		" {'app': 'web'}, 'annotations': {" OURS "}}, 'spec': {" SIZE "}}";
 	static const struct api_step api[] = {
-		GONE, {"GET /apis/apps/v1/namespaces/shop/statefulsets", ERROR_NONE,
+		GONE, {"GET /apis/apps/v1/namespaces/shop/statefulsets?limit=100", ERROR_NONE,
 			      "{'items': []}", true}};
 	const struct driver_step steps[] = {LOST, LOST, MADE, DELETED};
 
@@ -585,12 +586,13 @@ static void test_occupied_place(void **state)
 static void test_vanished_with_its_node(void **state)
 {
 	static const struct driver_step steps[] = {LOST, MADE, DELETED};
-	static const struct api_step api[] = {CSINODE, GONE};
+	static const struct api_step api[] = {GONE};
 	struct fixture fixture;
 
 	(void)state;
-	begin(&fixture, CLAIM(OURS ", " NODE, "", SIZE), CLASS(""), steps, 3, api, 2);
+	begin(&fixture, CLAIM(OURS ", " NODE, "", SIZE), CLASS(""), steps, 3, api, 1);
 	fixture.world.controller.driver.info.topology = true;
+	world_set(fixture.world.controller.csi_nodes, &csi_node_type, CSINODE);
 	world_set(fixture.world.controller.nodes, &node_type, NODE_1);
 	assert_int_equal(sync_claim(&fixture), -1);
 	store_delete(fixture.world.controller.claims, "u1");
@@ -615,6 +617,45 @@ static void test_other_nodes_claim(void **state)
 	end(&fixture);
 }
 
+/* In node deployment a claim without a node is taken first, and provisioned when that is seen; a
+ * populator's is not taken, and who is not preferred comes later. */
+static void test_taken(void **state)
+{
+	static const struct api_step api[] = {
+		{PATCH_PVC, ERROR_NONE, "{}", false}, {POST_PV, ERROR_NONE, "{}", false}};
+	static const char populated[] =
+		CLAIM(OURS, "", SIZE ", 'dataSourceRef': {'kind': 'Backup', 'name': 'b'}");
+	struct ownership_options options = {true, 3600000, 3600000};
+	struct fixture fixture;
+	struct controller *controller = &fixture.world.controller;
+	int64_t wait_ms;
+
+	(void)state;
+	begin(&fixture, populated, CLASS(""), &made, 1, api, 2);
+	controller->driver.info.topology = true;
+	controller->node = "node-1";
+	controller->ownership = ownership_new(&options);
+	world_set(controller->nodes, &node_type, NODE_1);
+	world_set(controller->csi_nodes, &csi_node_type, CSINODE);
+	assert_int_equal(sync_claim(&fixture), 0);
+	assert_int_equal(fake_api_count(&fixture.world.api), 0);
+	world_set(controller->claims, &claim_type, PLAIN);
+	assert_int_equal(sync_claim(&fixture), 0);
+	assert_int_equal(fake_api_count(&fixture.world.api), 1);
+	assert_int_equal(fixture.world.call_count, 0);
+	/* It comes back without a node: others first. */
+	assert_int_equal(claim_controller_sync(fixture.claims, "u1", &wait_ms, &fixture.err), 0);
+	assert_true(wait_ms > 0 && wait_ms <= 3600001);
+	assert_int_equal(fake_api_count(&fixture.world.api), 1);
+	world_set(controller->claims, &claim_type, CLAIM(OURS ", " NODE, "", SIZE));
+	assert_int_equal(claim_controller_sync(fixture.claims, "u1", &wait_ms, &fixture.err), 0);
+	assert_int_equal(wait_ms, 0);
+	assert_int_equal(fake_api_count(&fixture.world.api), 2);
+	assert_int_equal(fixture.world.call_count, 1);
+	ownership_free(controller->ownership);
+	end(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -635,6 +676,7 @@ int main(void)
 		cmocka_unit_test(test_vanished_with_its_node),
 		cmocka_unit_test(test_occupied_place),
 		cmocka_unit_test(test_other_nodes_claim),
+		cmocka_unit_test(test_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ check() {
   fi
 }
 
-unset KUBECONFIG KUBERNETES_SERVICE_HOST KUBERNETES_SERVICE_PORT
+unset KUBECONFIG KUBERNETES_SERVICE_HOST KUBERNETES_SERVICE_PORT NODE_NAME
 
 check "help" 0 "--csi-address=VALUE" --help
 check "version" 0 "ordinal-provisioner 0." --version
@@ -86,8 +86,26 @@ check "address: empty" 2 "--csi-address: endpoint" --csi-address=
 check "address: its help is shown" 2 "The CSI driver's socket." --csi-address=tcp://127.0.0.1:1
 check "address: too long" 2 "is longer than 107 bytes" "--csi-address=/$(printf 'x%.0s' {1..120})"
 
+check "node deployment: no node" 2 "--node-deployment: needs the node's name: give --node=NAME" --node-deployment
+check "node deployment: neither" 2 '"maybe" is neither true nor false' --node-deployment=maybe
+check "node: empty" 2 "--node: must be the name of a node" --node=
+check "node deployment: empty node" 2 "--node: must be the name of a node" --node-deployment --node=
+check "node deployment: delays" 2 "--node-deployment-max-delay: is shorter than" \
+  --node-deployment-base-delay=90s
+check "node deployment: no delay" 2 '--node-deployment-base-delay: "0" lacks a unit' \
+  --node-deployment-base-delay=0
+
 # Understood, and yet it cannot run: 1.
 check "no cluster" 1 "use --kubeconfig=FILE" --workers=3
+check "node" 1 "use --kubeconfig=FILE" --node=n
+check "node deployment" 1 "use --kubeconfig=FILE" --node-deployment --node=n
+check "topology" 1 "use --kubeconfig=FILE" --strict-topology --immediate-topology=false \
+  --node-deployment-immediate-binding=false --node-deployment-base-delay=0s
+export NODE_NAME=n
+check "node deployment: from the environment" 1 "use --kubeconfig=FILE" --node-deployment
+export NODE_NAME=
+check "node deployment: empty environment" 2 "--node: must be the name of a node" --node-deployment
+unset NODE_NAME
 check "no kubeconfig" 1 "kubeconfig /nowhere: No such file" --kubeconfig=/nowhere
 check "as JSON" 1 '"level":"error","msg":"kubeconfig /nowhere' --kubeconfig=/nowhere --log-format=json
 

@@ -171,12 +171,17 @@ static void test_storage_class(void **state)
 	_cleanup_object_ struct storage_class *class = object_of(&storage_class_type,
 		"{'metadata': {'name': 'c', 'uid': 'u'}, 'provisioner': 'p',"
 		"'parameters': {'server': 'a', 'n': 5}, 'mountOptions': ['hard', 'nfsvers=4.1'],"
-		"'volumeBindingMode': 'WaitForFirstConsumer', 'allowedTopologies': [{}]}");
+		"'volumeBindingMode': 'WaitForFirstConsumer', 'allowedTopologies': [{}, 7,"
+		"{'matchLabelExpressions': [{'key': 'zone', 'values': ['a', 'b']}, 5]}]}");
 
 	(void)state;
 	assert_string_equal(class->reclaim_policy, "Delete");
 	assert_true(class->wait_for_first_consumer);
-	assert_true(class->restricts_topology);
+	assert_int_equal(class->allowed_count, 3);
+	assert_int_equal(class->allowed[0].count, 0);
+	assert_int_equal(class->allowed[2].count, 2);
+	assert_string_equal(class->allowed[2].requirements[0].key, "zone");
+	assert_true(strings_contain(&class->allowed[2].requirements[0].values, "b"));
 	assert_int_equal(class->parameters.count, 1);
 	assert_string_equal(string_map_get(&class->parameters, "server"), "a");
 	assert_null(string_map_get(&class->parameters, "n"));
@@ -186,15 +191,41 @@ static void test_storage_class(void **state)
 static void test_stateful_set(void **state)
 {
 	_cleanup_object_ struct stateful_set *set = object_of(&stateful_set_type,
-		"{" META ", 'spec': {'selector': {'matchLabels': {'app': 'web'}},"
-		"'volumeClaimTemplates': [{'metadata': {'name': 'data'}}, {}, 7,"
-		" {'metadata': {'name': 'log'}}]}}");
+		"{" META ", 'spec': {'selector': {'matchLabels': {'app': 'web'},"
+		" 'matchExpressions': [{'key': 'tier', 'operator': 'NotIn', 'values': ['x']},"
+		"  {'key': 'tier', 'operator': 'Like'}, 7]}, 'ordinals': {'start': 3},"
+		"'volumeClaimTemplates': [{'metadata': {'name': 'data', 'labels': {'a': 'b'}}},"
+		" {}, 7, {'metadata': {'name': 'log'}}]}}");
 
 	(void)state;
 	assert_string_equal(set->object.key, "ns/n");
-	assert_int_equal(set->templates.count, 2);
-	assert_string_equal(set->templates.items[1], "log");
+	assert_int_equal(set->template_count, 4);
+	assert_string_equal(set->templates[3].name, "log");
 	assert_string_equal(string_map_get(&set->match_labels, "app"), "web");
+	assert_string_equal(string_map_get(&set->templates[0].labels, "a"), "b");
+	assert_int_equal(set->expression_count, 3);
+	assert_string_equal(set->expressions[0].key, "tier");
+	assert_int_equal(set->expressions[0].verb, LABEL_NOT_IN);
+	assert_int_equal(set->expressions[0].values.count, 1);
+	assert_int_equal(set->expressions[1].verb, LABEL_UNKNOWN);
+	assert_int_equal(set->expressions[2].verb, LABEL_UNKNOWN);
+	assert_int_equal(set->first_ordinal, 3);
+}
+
+static void test_csi_node(void **state)
+{
+	_cleanup_object_ struct csi_node *node = object_of(&csi_node_type,
+		"{'metadata': {'name': 'n', 'uid': 'u'}, 'spec': {'drivers': [{'name': 'd',"
+		"'topologyKeys': ['a', 7, 'b']}, 7, {}]}}");
+	_cleanup_object_ struct csi_node *empty = object_of(
+		&csi_node_type, "{'metadata': {'name': 'n', 'uid': 'u'}, 'spec': {'drivers': {}}}");
+
+	(void)state;
+	assert_int_equal(node->driver_count, 3);
+	assert_string_equal(node->drivers[0].name, "d");
+	assert_int_equal(node->drivers[0].topology_keys.count, 2);
+	assert_string_equal(node->drivers[1].name, "");
+	assert_int_equal(empty->driver_count, 0);
 }
 
 static void test_schedulable(void **state)
@@ -464,6 +495,7 @@ int main(void)
 		cmocka_unit_test(test_volume),
 		cmocka_unit_test(test_storage_class),
 		cmocka_unit_test(test_stateful_set),
+		cmocka_unit_test(test_csi_node),
 		cmocka_unit_test(test_schedulable),
 		cmocka_unit_test(test_fits_node),
 		cmocka_unit_test(test_refuses),

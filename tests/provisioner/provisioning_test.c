@@ -253,23 +253,32 @@ static void test_labels(void **state)
 #undef X20
 }
 
-/* Nothing but the scheduler heeds allowedTopologies: without it they must not pass unheeded. */
+/* What the class allows is what the driver is asked for, in the ordinal's order. */
 static void test_allowed_topologies(void **state)
 {
 #define CLASS                                                                                      \
 	"{'metadata': {'name': 'fast', 'uid': 'c1'}, 'provisioner': 'd.example.com',"              \
-	"'allowedTopologies': [{'matchLabelExpressions': []}]}"
+	"'allowedTopologies': [{'matchLabelExpressions': [{'key': 'z', 'values': ['a', 'b']}]}]}"
+	static const struct driver_step step = {ERROR_NONE, "h", 0, {NULL}, {NULL}};
+	_cleanup_free_ char *calls = NULL;
+	struct csi_volume volume;
 	struct fixture fixture;
 
 	(void)state;
-	assert_int_equal(begin(&fixture, plain, CLASS, NULL, 0), 0);
+	assert_int_equal(begin(&fixture, plain, CLASS, &step, 1), 0);
+	assert_false(fixture.provisioning.has_topology);
 	provisioning_done(&fixture.provisioning);
 	fixture.world.controller.driver.info.topology = true;
+	fixture.world.controller.driver.info.ours = false;
 	assert_int_equal(provisioning_init(&fixture.provisioning, &fixture.world.controller,
 				 fixture.claim, fixture.class, NULL, &fixture.err),
-		-1);
-	assert_int_equal(fixture.err.kind, ERROR_INVALID);
-	assert_non_null(strstr(fixture.err.text, "class fast: allowedTopologies needs"));
+		0);
+	assert_int_equal(provisioning_create(
+				 &fixture.provisioning, &fixture.world.controller, &volume, NULL),
+		0);
+	csi_volume_done(&volume);
+	calls = world_calls(&fixture.world);
+	assert_non_null(strstr(calls, " topology{z=a} topology{z=b} preferred{z="));
 	end(&fixture);
 #undef CLASS
 }

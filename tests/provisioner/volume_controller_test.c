@@ -324,6 +324,56 @@ static void test_other_nodes_volume(void **state)
 	world_done(&world);
 }
 
+/* The data of our own driver's volume are on its node's disk: without that node nobody deletes
+ * them, and whoever waits for it is told. */
+static void test_gone_nodes_volume(void **state)
+{
+#define TERMS(host)                                                                                \
+	"'nodeAffinity': {'required': {'nodeSelectorTerms': [{'matchExpressions':"                 \
+	" [{'key': 'host', 'operator': 'In', 'values': ['" host "']}]}]}}"
+#define ON_NODE(host)                                                                                  \
+	"{'metadata': {'name': 'v', 'uid': 'u1'}, 'spec': {" TERMS(                                    \
+		host) ","                                                                              \
+		      " 'persistentVolumeReclaimPolicy': 'Delete', 'csi': {'driver': 'd.example.com'," \
+		      " 'volumeHandle': 'h'}}, 'status': {'phase': 'Released'}}"
+	static const struct {
+		const char *name, *volume;
+		bool ours, deleted;
+	} volumes[] = {
+		{"its node is there", ON_NODE("h1"), true, true},
+		{"its node is gone", ON_NODE("h9"), true, false},
+		{"another driver knows better", ON_NODE("h9"), false, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(volumes); i++) {
+		const struct api_step api[] = {
+			{"GET /api/v1/persistentvolumes/v", ERROR_NONE, volumes[i].volume, true},
+			{"DELETE /api/v1/persistentvolumes/v", ERROR_NONE, "{}", true}};
+		static const struct driver_step step = {ERROR_NONE, "", 0, {NULL}, {NULL}};
+		_cleanup_free_ char *events = NULL;
+		struct world world;
+		struct error err = {0};
+		int result;
+
+		world_init(&world, &step, 1, api, 2);
+		world.controller.driver.info.ours = volumes[i].ours;
+		world.controller.driver.info.topology = true;
+		world_set(world.controller.volumes, &volume_type, volumes[i].volume);
+		world_set(world.controller.nodes, &node_type,
+			"{'metadata': {'name': 'n', 'uid': 'n1', 'labels': {'host': 'h1'}}}");
+		result = volume_controller_sync(&world.controller, "v", &err);
+		assert_case(volumes[i].name, result == (volumes[i].deleted ? 0 : -1));
+		assert_case(volumes[i].name, world.call_count == volumes[i].deleted);
+		events = world_events(&world);
+		assert_case(volumes[i].name,
+			volumes[i].deleted ? !*events
+					   : !!strstr(events, "VolumeFailedDelete: node h9, "
+							      "which has the data, is gone"));
+		world_done(&world);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_not_of_our_driver),
 		cmocka_unit_test(test_not_there),
 		cmocka_unit_test(test_other_nodes_volume),
+		cmocka_unit_test(test_gone_nodes_volume),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "ordinals.h"
 #include "testing.h"
 
 static const struct api_step events_steps[] = {{.match = "*", .repeat = true}};
@@ -53,7 +54,7 @@ static void note_create(struct world *world, const struct csi_create_request *re
 	if (request->block)
 		fputs(" block", out);
 	print_topologies(out, "topology", request->requisite);
-	if (request->preferred != request->requisite)
+	if (request->preferred && request->preferred->count > 1)
 		print_topologies(out, "preferred", request->preferred);
 	if (request->source_volume)
 		fprintf(out, " volume=%s", request->source_volume);
@@ -225,9 +226,12 @@ void world_init(struct world *world, const struct driver_step *driver, size_t dr
 		.classes = store_new(NULL, NULL),
 		.sets = store_new(NULL, NULL),
 		.nodes = store_new(NULL, NULL),
+		.csi_nodes = store_new(NULL, NULL),
 		.volume_name_prefix = "pvc",
 		.extra_create_metadata = true,
+		.immediate_topology = true,
 	};
+	controller->ordinals = ordinals_new(controller->sets, &controller->api);
 }
 
 void world_done(struct world *world)
@@ -236,11 +240,13 @@ void world_done(struct world *world)
 
 	if (controller->events)
 		event_recorder_free(controller->events);
+	ordinals_free(controller->ordinals);
 	store_free(controller->claims);
 	store_free(controller->volumes);
 	store_free(controller->classes);
 	store_free(controller->sets);
 	store_free(controller->nodes);
+	store_free(controller->csi_nodes);
 	fake_api_done(&world->api);
 	fake_api_done(&world->events);
 	for (size_t i = 0; i < world->call_count; i++)
