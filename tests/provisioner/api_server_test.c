@@ -68,7 +68,10 @@ static void end(struct fixture *fixture)
 static char *ask(struct fixture *fixture, const char *method, const char *path, const char *type,
 	const char *body)
 {
-	struct rest_request request = {method, path, type, body ? json_of(body) : NULL};
+	struct rest_request request = {.method = method,
+		.path = path,
+		.content_type = type,
+		.body = body ? json_of(body) : NULL};
 	struct json_object *answer = NULL;
 	struct error err;
 	char *text;

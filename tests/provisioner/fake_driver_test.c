@@ -40,10 +40,10 @@ static void test_idempotent(void **state)
 	mismatch = fake_driver_mismatch(driver);
 	assert_string_equal(mismatch, "a is 5 {} modes[] options[] fs=ext4, and was asked for as "
 				      "6 {} modes[] options[] fs=ext4");
-	assert_int_equal(table.delete_volume(table.self, "a.7", &err), 0);
+	assert_int_equal(table.delete_volume(table.self, "a.7", NULL, &err), 0);
 	assert_true(fake_driver_has(driver, "a"));
-	assert_int_equal(table.delete_volume(table.self, one, &err), 0);
-	assert_int_equal(table.delete_volume(table.self, one, &err), 0);
+	assert_int_equal(table.delete_volume(table.self, one, NULL, &err), 0);
+	assert_int_equal(table.delete_volume(table.self, one, NULL, &err), 0);
 	assert_false(fake_driver_has(driver, "a"));
 	assert_int_equal(create(&table, "a", 6, &three, &err), 0);
 	assert_string_not_equal(one, three);
@@ -88,7 +88,7 @@ static void test_faults(void **state)
 
 		snprintf(name, sizeof(name), "v%d", i);
 		assert_int_equal(create(&table, name, 1, &handle, &err), 0);
-		assert_int_equal(table.delete_volume(table.self, handle, &err), 0);
+		assert_int_equal(table.delete_volume(table.self, handle, NULL, &err), 0);
 	}
 	assert_int_equal(fake_driver_count(driver).volumes, 0);
 	assert_int_equal(fake_driver_count(driver).mismatches, 0);

@@ -188,9 +188,13 @@ static void make(struct fake_driver *driver, struct fake_volume *volume,
 		abort();
 	volume->request = strdup(words);
 	volume->bytes = request->required_bytes;
-	for (size_t i = 0; request->topology && i < request->topology->count; i++)
-		string_map_add(&volume->topology, request->topology->items[i].key,
-			request->topology->items[i].value);
+	if (request->preferred && request->preferred->count) {
+		const struct string_map *first = &request->preferred->items[0];
+
+		for (size_t i = 0; i < first->count; i++)
+			string_map_add(
+				&volume->topology, first->items[i].key, first->items[i].value);
+	}
 	volume->exists = true;
 	driver->counts.made++;
 	driver->counts.volumes++;
@@ -306,7 +310,8 @@ static int delete_locked(struct fake_driver *driver, struct fake_volume *volume,
 	return 0;
 }
 
-static int delete_volume(void *self, const char *handle, struct error *err)
+static int delete_volume(
+	void *self, const char *handle, const struct string_map *secrets, struct error *err)
 {
 	struct fake_driver *driver = self;
 	enum error_kind kind = ask(driver, "delete", handle);
@@ -315,6 +320,7 @@ static int delete_volume(void *self, const char *handle, struct error *err)
 	bool entered = false;
 	int result;
 
+	(void)secrets;
 	pthread_mutex_lock(&driver->lock);
 	driver->counts.deletes++;
 	volume = find_handle(driver, handle);
