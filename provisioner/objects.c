@@ -52,13 +52,21 @@ static char *copy_annotation(struct json_object *metadata, const char *key, cons
 	return copy(value);
 }
 
-void strings_add(struct strings *list, const char *text)
+/* ITEMS, COUNT of SIZE bytes each, with room for one more. It doubles: how many there are is up to
+ * whoever wrote the object. */
+static void *grow(void *items, size_t count, size_t size)
 {
-	char **items = reallocarray(list->items, list->count + 1, sizeof(*items));
-
+	if (count & (count - 1))
+		return items;
+	items = reallocarray(items, count ? 2 * count : 1, size);
 	if (!items)
 		abort();
-	list->items = items;
+	return items;
+}
+
+void strings_add(struct strings *list, const char *text)
+{
+	list->items = grow(list->items, list->count, sizeof(*list->items));
 	list->items[list->count++] = copy(text);
 }
 
@@ -93,11 +101,7 @@ bool strings_contain(const struct strings *list, const char *text)
 
 void string_map_add(struct string_map *map, const char *key, const char *value)
 {
-	struct string_pair *items = reallocarray(map->items, map->count + 1, sizeof(*items));
-
-	if (!items)
-		abort();
-	map->items = items;
+	map->items = grow(map->items, map->count, sizeof(*map->items));
 	map->items[map->count++] = (struct string_pair){copy(key), copy(value)};
 }
 
