@@ -276,6 +276,9 @@ static const struct row failures[] = {
 };
 
 /* What comes of a growth that was begun before, by us or another leader. */
+#define ON(size)                                                                                   \
+	STRATEGIC("7", "'allocatedResourceStatuses':{'storage':'ControllerResizeInProgress'},"     \
+		       "'allocatedResources':{'storage':'" size "'}")
 #define AGAIN STRATEGIC("7", CONDITIONS(DROP("ControllerResizeError")) IN_PROGRESS("2Gi"))
 #define OF_NODE(size)                                                                              \
 	ALLOC(size)                                                                                \
@@ -287,30 +290,38 @@ static const struct row failures[] = {
 
 static const struct row later[] = {
 	{"in progress", CLAIM("2Gi", BEGUN("2Gi")), VOLUME("1Gi"), BOTH, GROWN(2 * GI),
-		{PV_TAKEN, WRITTEN}, SAVE("2Gi") FINISH("7", "2Gi"), EXPAND(TWO), SUCCEEDED,
-		ERROR_NONE, false},
-	{"the claim's end is missing", CLAIM("2Gi", BEGUN("2Gi")), VOLUME("2Gi"), BOTH,
-		GROWN(2 * GI), {WRITTEN}, FINISH("7", "2Gi"), EXPAND(TWO), SUCCEEDED, ERROR_NONE,
+		{ANSWER("2Gi", BEGUN("2Gi")), PV_TAKEN, WRITTEN},
+		ON("2Gi") SAVE("2Gi") FINISH("8", "2Gi"), EXPAND(TWO), SUCCEEDED, ERROR_NONE,
 		false},
+	{"the claim's end is missing", CLAIM("2Gi", BEGUN("2Gi")), VOLUME("2Gi"), BOTH,
+		GROWN(2 * GI), {ANSWER("2Gi", BEGUN("2Gi")), WRITTEN}, ON("2Gi") FINISH("8", "2Gi"),
+		EXPAND(TWO), SUCCEEDED, ERROR_NONE, false},
 	{"the claim's end is missing, for the node", CLAIM("2Gi", BEGUN("2Gi")),
 		VOLUME_WITH("2Gi", MARKED, "", ""), BOTH, GROWN(2 * GI + WORLD_NODE_EXPANSION),
-		{WRITTEN}, PENDING("7"), EXPAND(TWO), NODE_NEXT, ERROR_NONE, false},
+		{ANSWER("2Gi", BEGUN("2Gi")), WRITTEN}, ON("2Gi") PENDING("8"), EXPAND(TWO),
+		NODE_NEXT, ERROR_NONE, false},
 	{"the volume is larger than the driver says", CLAIM("2Gi", BEGUN("2Gi")), VOLUME("3Gi"),
-		BOTH, GROWN(2 * GI + WORLD_NODE_EXPANSION), {PV_TAKEN, WRITTEN},
-		SAVE_FOR_NODE("3Gi") PENDING("7"), EXPAND(TWO), NODE_NEXT, ERROR_NONE, false},
+		BOTH, GROWN(2 * GI + WORLD_NODE_EXPANSION),
+		{ANSWER("2Gi", BEGUN("2Gi")), PV_TAKEN, WRITTEN},
+		ON("2Gi") SAVE_FOR_NODE("3Gi") PENDING("8"), EXPAND(TWO), NODE_NEXT, ERROR_NONE,
+		false},
 	{"the claim's end is missing, untracked", CLAIM("2Gi", WITH(IS("Resizing"))), VOLUME("2Gi"),
 		BOTH, GROWN(2 * GI), {ANSWER("2Gi", WITH(IS("Resizing"))), WRITTEN},
-		STRATEGIC("7",
-			"'allocatedResourceStatuses':{'storage':'ControllerResizeInProgress'},"
-			"'allocatedResources':{'storage':'2Gi'}") STRATEGIC("8",
-			CONDITIONS(DROP("Resizing")) ",'capacity':{'storage':'2Gi'}"),
+		ON("2Gi") STRATEGIC(
+			"8", CONDITIONS(DROP("Resizing")) ",'capacity':{'storage':'2Gi'}"),
 		EXPAND(TWO), SUCCEEDED, ERROR_NONE, false},
+	{"in progress, but the cache is behind", CLAIM("2Gi", BEGUN("2Gi")), VOLUME("1Gi"), BOTH,
+		NO(0), {{STATUS, ERROR_CONFLICT, "changed", false}}, ON("2Gi"), "", "",
+		ERROR_CONFLICT, false},
 	{"in progress, and more is wanted", CLAIM("3Gi", BEGUN("2Gi")), VOLUME("1Gi"), BOTH,
-		GROWN(2 * GI), {PV_TAKEN, WRITTEN}, SAVE("2Gi") FINISH("7", "2Gi"), EXPAND(TWO),
-		SUCCEEDED, ERROR_NONE, false},
+		GROWN(2 * GI), {ANSWER("2Gi", BEGUN("2Gi")), PV_TAKEN, WRITTEN},
+		ON("2Gi") SAVE("2Gi") FINISH("8", "2Gi"), EXPAND(TWO), SUCCEEDED, ERROR_NONE,
+		false},
 	{"in progress, and less is wanted: it may be at work", CLAIM("1500Mi", BEGUN("2Gi")),
-		VOLUME("1Gi"), BOTH, GROWN(2 * GI), {PV_TAKEN, WRITTEN},
-		SAVE("2Gi") FINISH("7", "2Gi"), EXPAND(TWO), SUCCEEDED, ERROR_NONE, false},
+		VOLUME("1Gi"), BOTH, GROWN(2 * GI),
+		{ANSWER("2Gi", BEGUN("2Gi")), PV_TAKEN, WRITTEN},
+		ON("2Gi") SAVE("2Gi") FINISH("8", "2Gi"), EXPAND(TWO), SUCCEEDED, ERROR_NONE,
+		false},
 	{"less is wanted after a final error", CLAIM("2Gi", FAILED("8Gi")), VOLUME("1Gi"), BOTH,
 		GROWN(2 * GI), {ANSWER("2Gi", BEGUN("2Gi")), PV_TAKEN, WRITTEN},
 		AGAIN SAVE("2Gi") FINISH("8", "2Gi"), EXPAND(TWO), SUCCEEDED, ERROR_NONE, false},
