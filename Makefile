@@ -101,7 +101,7 @@ $(BUILD)/tests/provisioner/scripted_driver: $(BUILD)/tests/provisioner/scripted_
 		scripted_volumes.o message_text.o) $(SERVER) $(SHARED)
 	$(say) LD $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-$(BUILD)/tests/provisioner/csi_client_test: | $(BUILD)/tests/provisioner/scripted_driver
+$(BUILD)/tests/provisioner/csi_client_failures_test: | $(BUILD)/tests/provisioner/scripted_driver
 # Starts the program.
 $(BUILD)/tests/csi/restart_test: | $(BUILD)/ordinal-csi
 $(BUILD)/tests/%.o: | build/.packages-test
