@@ -7,18 +7,19 @@
 #include <time.h>
 
 #include "failure_log.h"
+#include "list_decoder.h"
 #include "log.h"
 #include "resource_version.h"
 #include "watch_decoder.h"
 
-#define RESOURCES_MAX   16
-#define PAGE_LIMIT      500
-#define PAGE_BYTES_MAX  (256 * 1024 * 1024)
-#define LINE_BYTES_MAX  (8 * 1024 * 1024) /* an object in etcd is at most 1.5 MiB */
-#define BACK_OFF_MAX_MS 30000
-#define HEALTHY_MS      120000 /* after this the back-off starts afresh */
-#define IDLE_MS         30000  /* a connection of the client that was not used is closed */
-#define SETTLED_MS      1000   /* a watch that lasted so long works */
+#define RESOURCES_MAX     16
+#define PAGE_LIMIT        500
+#define REFUSAL_BYTES_MAX (1024 * 1024)
+#define OBJECT_BYTES_MAX  (8 * 1024 * 1024) /* an object in etcd is at most 1.5 MiB */
+#define BACK_OFF_MAX_MS   30000
+#define HEALTHY_MS        120000 /* after this the back-off starts afresh */
+#define IDLE_MS           30000  /* a connection of the client that was not used is closed */
+#define SETTLED_MS        1000   /* a watch that lasted so long works */
 
 static const struct reflector_limits usual = {
 	.list_s = 120,
@@ -37,9 +38,10 @@ struct resource {
 	const struct object_type *type;
 	struct store *store;
 	CURL *handle;
-	struct rest_response response; /* while listing, or of a watch that was refused */
+	struct rest_response response; /* of what was refused */
 	struct watch_decoder *decoder;
-	struct error watch_error; /* what the decoder or an ERROR event said */
+	struct list_decoder *lister;
+	struct error stream_error; /* what a decoder or an ERROR event said */
 	enum phase phase;
 	char *version;        /* to watch from; NULL: list first */
 	char *continue_token; /* of the list that is under way */
@@ -103,6 +105,7 @@ struct reflector *reflector_new(struct rest_client *client)
 }
 
 static int on_event(void *context, const char *type, struct json_object *object, struct error *err);
+static void keep_object(void *context, struct json_object *json);
 
 static void add(struct reflector *reflector, const struct object_type *type, struct store *store,
 	bool optional)
@@ -123,8 +126,9 @@ static void add(struct reflector *reflector, const struct object_type *type, str
 	};
 	if (!resource->handle)
 		abort();
-	resource->decoder = watch_decoder_new(LINE_BYTES_MAX, on_event, resource);
-	rest_response_init(&resource->response, PAGE_BYTES_MAX);
+	resource->decoder = watch_decoder_new(OBJECT_BYTES_MAX, on_event, resource);
+	resource->lister = list_decoder_new(OBJECT_BYTES_MAX, keep_object, resource);
+	rest_response_init(&resource->response, REFUSAL_BYTES_MAX);
 	reflector->count++;
 	reflector->unsynced++;
 }
@@ -167,6 +171,7 @@ void reflector_free(struct reflector *reflector)
 			curl_multi_remove_handle(reflector->multi, resource->handle);
 		curl_easy_cleanup(resource->handle);
 		watch_decoder_free(resource->decoder);
+		list_decoder_free(resource->lister);
 		rest_response_done(&resource->response);
 		free(resource->version);
 		free(resource->continue_token);
@@ -256,8 +261,9 @@ static void set_string(char **text, const char *value)
 }
 
 /* Keep what JSON says. An object that makes no sense is left out, and must not stop the others. */
-static void keep_object(struct resource *resource, struct json_object *json)
+static void keep_object(void *context, struct json_object *json)
 {
+	struct resource *resource = context;
 	struct error err;
 	struct object *object = object_parse(resource->type, json, &err);
 
@@ -321,7 +327,7 @@ static size_t write_watch(char *bytes, size_t size, size_t count, void *context)
 	curl_easy_getinfo(resource->handle, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 200)
 		result = watch_decoder_feed(
-			resource->decoder, bytes, size * count, &resource->watch_error);
+			resource->decoder, bytes, size * count, &resource->stream_error);
 	else
 		result = rest_response_feed(&resource->response, bytes, size * count);
 	return result < 0 ? 0 : size * count;
@@ -339,13 +345,20 @@ static size_t write_watch_header(char *bytes, size_t size, size_t count, void *c
 	return size * count;
 }
 
-/* A page that comes at all is a sign of life. */
 static size_t write_list(char *bytes, size_t size, size_t count, void *context)
 {
 	struct resource *resource = context;
+	long status = 0;
+	int result;
 
 	note_life(resource, 0);
-	return rest_response_feed(&resource->response, bytes, size * count) < 0 ? 0 : size * count;
+	curl_easy_getinfo(resource->handle, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 200)
+		result = list_decoder_feed(
+			resource->lister, bytes, size * count, &resource->stream_error);
+	else
+		result = rest_response_feed(&resource->response, bytes, size * count);
+	return result < 0 ? 0 : size * count;
 }
 
 /* What separates our parameters from the path, which may have some of its own. */
@@ -386,7 +399,6 @@ static char *watch_path(struct resource *resource)
 static void set_watch_options(struct resource *resource)
 {
 	watch_decoder_reset(resource->decoder);
-	resource->watch_error = (struct error){0};
 	resource->events = 0;
 	resource->response.method = NULL; /* how long it lasts tells nothing */
 	curl_easy_setopt(resource->handle, CURLOPT_WRITEFUNCTION, write_watch);
@@ -401,6 +413,7 @@ static void set_list_options(struct resource *resource)
 {
 	const struct reflector_limits *limits = &resource->reflector->limits;
 
+	list_decoder_reset(resource->lister);
 	curl_easy_setopt(resource->handle, CURLOPT_WRITEFUNCTION, write_list);
 	curl_easy_setopt(resource->handle, CURLOPT_WRITEDATA, resource);
 	curl_easy_setopt(resource->handle, CURLOPT_TIMEOUT, (long)limits->list_s);
@@ -418,8 +431,9 @@ static void start_transfer(struct resource *resource)
 	struct error err;
 
 	rest_response_done(&resource->response);
-	rest_response_init(&resource->response, PAGE_BYTES_MAX);
+	rest_response_init(&resource->response, REFUSAL_BYTES_MAX);
 	resource->started_ms = now_ms();
+	resource->stream_error = (struct error){0};
 	if (rest_client_prepare(
 		    reflector->client, resource->handle, path, &resource->response, &err) < 0) {
 		fail(resource, &err);
@@ -529,19 +543,15 @@ static void leave_absent(struct resource *resource, const struct error *err)
 	mark_synced(resource);
 }
 
-/* A page of the list is there: keep it, and go on with the next page or the watch. */
+/* A page of the list is there, its objects are kept: go on with the next page or the watch. */
 static int finish_page(struct resource *resource, struct error *err)
 {
-	struct json_object *list = resource->response.json;
-	struct json_object *metadata = json_member(list, "metadata", json_type_object);
-	struct json_object *items = json_member(list, "items", json_type_array);
+	struct json_object *metadata =
+		json_member(list_decoder_rest(resource->lister), "metadata", json_type_object);
 	const char *version = json_string(metadata, "resourceVersion");
-	size_t count = items ? json_object_array_length(items) : 0;
 
 	if (!version)
 		return error_set(err, ERROR_INVALID, "the list has no resourceVersion");
-	for (size_t i = 0; i < count; i++)
-		keep_object(resource, json_object_array_get_idx(items, i));
 	set_string(&resource->continue_token, json_string(metadata, "continue"));
 	set_string(&resource->version, version);
 	if (resource->continue_token)
@@ -568,8 +578,8 @@ static void finish_transfer(struct resource *resource, CURLcode code)
 	int result;
 
 	curl_multi_remove_handle(reflector->multi, resource->handle);
-	if (resource->phase == PHASE_WATCHING && resource->watch_error.kind) {
-		err = resource->watch_error;
+	if (resource->stream_error.kind) {
+		err = resource->stream_error;
 		result = -1;
 	} else {
 		result = rest_client_result(
