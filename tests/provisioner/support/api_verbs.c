@@ -19,7 +19,7 @@ struct work {
 	const struct api_call *call;
 	const struct api_resource *resource;
 	const char *name;
-	char key[320];
+	char key[400];
 	struct api_item *item; /* the object as it is, or NULL */
 };
 

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schedule.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "api_faults.h"
+#include "controller_manager.h"
+#include "kubectl.h"
+#include "testing.h"
+
+#define DRIVER  "d.example.com"
+#define ACTIONS 40
+#define WAIT_S  60
+
+/* Dashes everywhere, names that are no set's, and two sets that fit one name. */
+static const char *const claim_names[] = {
+	"default/data-web-0",
+	"default/data-web-1",
+	"default/data-my-db-0",
+	"default/data-my-db-10",
+	"default/my-data-db-2",
+	"default/plain",
+	"default/looks-like-0",
+	"team-a/data-web-0",
+	"team-a/data-web-01",
+	"team-a/a-0",
+};
+
+static const char *const sizes[] = {"1Gi", "2Gi", "1500M", "1", "3.5Gi"};
+
+static const struct {
+	const char *name, *mode, *policy;
+} classes[] = {
+	{"now", "Immediate", "Delete"},
+	{"later", "WaitForFirstConsumer", "Delete"},
+	{"keep", "Immediate", "Retain"},
+};
+
+struct schedule {
+	struct schedule_options options;
+	struct api_objects *objects;
+	struct api_faults *faults;
+	struct api_server *server;
+	struct fake_driver *driver;
+	struct controller_manager *manager;
+	uint64_t dice;
+	char *story;
+	size_t story_size;
+	FILE *story_file;
+};
+
+static uint64_t roll(struct schedule *schedule, uint64_t sides)
+{
+	schedule->dice = api_faults_hash(schedule->dice, "roll");
+	return schedule->dice % sides;
+}
+
+static void make_class(struct schedule *schedule, size_t index)
+{
+	kubectl_create(schedule->objects, "storageclasses",
+		"{'metadata': {'name': '%s'}, 'provisioner': '" DRIVER "', 'parameters': {'p': "
+		"'%s'}, 'volumeBindingMode': '%s', 'reclaimPolicy': '%s'}",
+		classes[index].name, classes[index].name, classes[index].mode,
+		classes[index].policy);
+}
+
+static void make_set(
+	struct schedule *schedule, const char *namespace, const char *name, const char *template)
+{
+	kubectl_create(schedule->objects, "statefulsets",
+		"{'metadata': {'name': '%s', 'namespace': '%s'}, 'spec': {'selector': "
+		"{'matchLabels': {'app': '%s'}}, 'volumeClaimTemplates': [{'metadata': {'name': "
+		"'%s'}}]}}",
+		name, namespace, name, template);
+}
+
+static void make_node(struct schedule *schedule, const char *name)
+{
+	kubectl_create(schedule->objects, "nodes",
+		"{'metadata': {'name': '%s', 'labels': {'kubernetes.io/hostname': '%s'}}}", name,
+		name);
+	kubectl_create(schedule->objects, "csinodes",
+		"{'metadata': {'name': '%s'}, 'spec': {'drivers': [{'name': '" DRIVER
+		"', 'nodeID': '%s', 'topologyKeys': ['kubernetes.io/hostname']}]}}",
+		name, name);
+}
+
+static void make_world(struct schedule *schedule)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+		make_class(schedule, i);
+	make_set(schedule, "default", "web", "data");
+	make_set(schedule, "default", "my-db", "data");
+	make_set(schedule, "default", "db", "my-data");
+	make_set(schedule, "team-a", "web", "data");
+	make_node(schedule, "n1");
+	make_node(schedule, "n2");
+	make_node(schedule, "n3");
+}
+
+struct schedule *schedule_new(const struct schedule_options *options)
+{
+	struct schedule *schedule = calloc(1, sizeof(*schedule));
+	struct api_objects_options stored = {.seed = (uint32_t)options->seed};
+	struct controller_manager_options managed = {.seed = options->seed};
+	struct fake_driver_options driven = {.name = DRIVER,
+		.seed = options->seed,
+		.intensity = options->driver_faults,
+		.slow_ms = 2,
+		.topology = options->topology};
+	struct api_server_options served = {.decide = api_faults_decide, .bookmark_ms = 20};
+
+	if (!schedule)
+		abort();
+	schedule->options = *options;
+	schedule->dice = api_faults_hash(options->seed, "schedule");
+	schedule->story_file = open_memstream(&schedule->story, &schedule->story_size);
+	if (!schedule->story_file)
+		abort();
+	schedule->objects = api_objects_new(&stored);
+	schedule->faults = api_faults_random(options->seed, options->api_faults);
+	served.context = schedule->faults;
+	served.expired_as_event = options->seed & 1;
+	make_world(schedule);
+	schedule->server = api_server_start(schedule->objects, &served);
+	schedule->driver = fake_driver_new(&driven);
+	schedule->manager = controller_manager_new(schedule->objects, &managed);
+	controller_manager_start(schedule->manager);
+	return schedule;
+}
+
+void schedule_free(struct schedule *schedule)
+{
+	controller_manager_free(schedule->manager);
+	api_server_stop(schedule->server);
+	fake_driver_free(schedule->driver);
+	api_faults_free(schedule->faults);
+	api_objects_free(schedule->objects);
+	fclose(schedule->story_file);
+	free(schedule->story);
+	free(schedule);
+}
+
+struct api_server *schedule_server(struct schedule *schedule)
+{
+	return schedule->server;
+}
+
+struct api_objects *schedule_objects(struct schedule *schedule)
+{
+	return schedule->objects;
+}
+
+struct fake_driver *schedule_driver(struct schedule *schedule)
+{
+	return schedule->driver;
+}
+
+const char *schedule_story(struct schedule *schedule)
+{
+	fflush(schedule->story_file);
+	return schedule->story;
+}
+
+static const char *any_claim(struct schedule *schedule)
+{
+	return claim_names[roll(schedule, ARRAY_SIZE(claim_names))];
+}
+
+static void create_claim(struct schedule *schedule)
+{
+	const char *name = any_claim(schedule), *slash = strchr(name, '/');
+	const char *class = classes[roll(schedule, ARRAY_SIZE(classes))].name;
+	const char *size = sizes[roll(schedule, ARRAY_SIZE(sizes))];
+	int code = kubectl_create(schedule->objects, "persistentvolumeclaims",
+		"{'metadata': {'name': '%s', 'namespace': '%.*s'}, 'spec': {'storageClassName': "
+		"'%s', 'accessModes': ['ReadWriteOnce'], 'resources': {'requests': {'storage': "
+		"'%s'}}}}",
+		slash + 1, (int)(slash - name), name, class, size);
+
+	fprintf(schedule->story_file, "create %s %s %s %d\n", name, class, size, code);
+}
+
+static void delete_claim(struct schedule *schedule)
+{
+	const char *name = any_claim(schedule);
+	int code = kubectl_delete(schedule->objects, "persistentvolumeclaims", name);
+
+	fprintf(schedule->story_file, "delete %s %d\n", name, code);
+}
+
+/* An administrator deletes the volume of a claim that has one. One that is retained would be
+ * forgotten with its data, as it should. */
+static void delete_volume(struct schedule *schedule)
+{
+	const char *claim = any_claim(schedule);
+	_cleanup_free_ char *name =
+		kubectl_text(schedule->objects, "persistentvolumeclaims", claim, "spec.volumeName");
+	_cleanup_free_ char *policy = kubectl_text(
+		schedule->objects, "persistentvolumes", name, "spec.persistentVolumeReclaimPolicy");
+
+	if (strcmp(policy, "Delete") != 0)
+		return;
+	kubectl_delete(schedule->objects, "persistentvolumes", name);
+	fprintf(schedule->story_file, "delete volume %s of %s\n", name, claim);
+}
+
+static void delete_class(struct schedule *schedule)
+{
+	size_t index = roll(schedule, ARRAY_SIZE(classes));
+
+	kubectl_delete(schedule->objects, "storageclasses", classes[index].name);
+	fprintf(schedule->story_file, "delete class %s\n", classes[index].name);
+}
+
+static void create_class(struct schedule *schedule)
+{
+	size_t index = roll(schedule, ARRAY_SIZE(classes));
+
+	make_class(schedule, index);
+	fprintf(schedule->story_file, "create class %s\n", classes[index].name);
+}
+
+static void change_node(struct schedule *schedule)
+{
+	char name[8];
+	bool cordon = roll(schedule, 2);
+
+	/* n1 is always there: claims must find a node in the end. */
+	snprintf(name, sizeof(name), "n%d", 2 + (int)roll(schedule, 2));
+	kubectl_patch(schedule->objects, "nodes", name, "{'spec': {'unschedulable': %s}}",
+		cordon ? "true" : "false");
+	fprintf(schedule->story_file, "%s %s\n", cordon ? "cordon" : "uncordon", name);
+}
+
+static void expire(struct schedule *schedule)
+{
+	if (!schedule->options.api_faults)
+		return;
+	api_objects_expire(schedule->objects);
+	fputs("expire\n", schedule->story_file);
+}
+
+/* How often each is done, of the sum. */
+static const struct {
+	void (*run)(struct schedule *schedule);
+	unsigned int weight;
+} actions[] = {
+	{create_claim, 50},
+	{delete_claim, 30},
+	{delete_volume, 6},
+	{create_class, 6},
+	{delete_class, 3},
+	{change_node, 3},
+	{expire, 2},
+};
+#define WEIGHTS 100
+
+static void act(struct schedule *schedule)
+{
+	uint64_t dice = roll(schedule, WEIGHTS);
+	size_t i = 0;
+
+	while (dice >= actions[i].weight)
+		dice -= actions[i++].weight;
+	actions[i].run(schedule);
+}
+
+static void pause_a_little(struct schedule *schedule)
+{
+	unsigned int max = schedule->options.pause_us_max;
+	struct timespec pause = {0, 0};
+
+	pause.tv_nsec = (long)roll(schedule, max ? max : 1000) * 1000;
+	/* Often none at all: several things then happen at once. */
+	if (roll(schedule, 3))
+		nanosleep(&pause, NULL);
+}
+
+void schedule_run(struct schedule *schedule)
+{
+	unsigned int count = schedule->options.actions ? schedule->options.actions : ACTIONS;
+
+	for (unsigned int i = 0; i < count; i++) {
+		act(schedule);
+		pause_a_little(schedule);
+	}
+	api_faults_stop(schedule->faults);
+	fake_driver_stop_faults(schedule->driver);
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+		make_class(schedule, i);
+}
+
+static const char *text_in(struct json_object *json, const char *part, const char *key)
+{
+	const char *text = json_string(json_member(json, part, json_type_object), key);
+
+	return text ? text : "";
+}
+
+static struct json_object *spec_of(struct json_object *json)
+{
+	return json_member(json, "spec", json_type_object);
+}
+
+/* The one volume of LIST that is for CLAIM; NULL where there are none or several. */
+static struct json_object *volume_of(struct json_object *list, struct json_object *claim)
+{
+	struct json_object *found = NULL;
+
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *volume = json_object_array_get_idx(list, i);
+
+		if (strcmp(text_in(spec_of(volume), "claimRef", "uid"),
+			    text_in(claim, "metadata", "uid")) != 0)
+			continue;
+		if (found)
+			return NULL;
+		found = volume;
+	}
+	return found;
+}
+
+static void check_claims(FILE *out, struct json_object *claims, struct json_object *volumes)
+{
+	for (size_t i = 0; i < json_object_array_length(claims); i++) {
+		struct json_object *claim = json_object_array_get_idx(claims, i);
+		struct json_object *volume = volume_of(volumes, claim);
+		const char *name = text_in(claim, "metadata", "name");
+
+		if (*text_in(claim, "metadata", "deletionTimestamp"))
+			fprintf(out, "claim %s is still being deleted\n", name);
+		else if (!volume)
+			fprintf(out, "claim %s has no volume, or several\n", name);
+		else if (strcmp(text_in(claim, "status", "phase"), "Bound") != 0 ||
+			 strcmp(text_in(claim, "spec", "volumeName"),
+				 text_in(volume, "metadata", "name")) != 0 ||
+			 strcmp(text_in(volume, "status", "phase"), "Bound") != 0)
+			fprintf(out, "claim %s is not bound to its volume\n", name);
+	}
+}
+
+static bool is_claimed(struct json_object *claims, struct json_object *volume)
+{
+	const char *uid = text_in(spec_of(volume), "claimRef", "uid");
+
+	for (size_t i = 0; i < json_object_array_length(claims); i++)
+		if (!strcmp(uid, text_in(json_object_array_get_idx(claims, i), "metadata", "uid")))
+			return true;
+	return false;
+}
+
+static void check_volumes(struct schedule *schedule, FILE *out, struct json_object *claims,
+	struct json_object *volumes)
+{
+	for (size_t i = 0; i < json_object_array_length(volumes); i++) {
+		struct json_object *volume = json_object_array_get_idx(volumes, i);
+		const char *name = text_in(volume, "metadata", "name");
+		_cleanup_free_ char *handle = fake_driver_handle(schedule->driver, name);
+
+		if (!is_claimed(claims, volume) &&
+			(strcmp(text_in(volume, "spec", "persistentVolumeReclaimPolicy"),
+				 "Retain") != 0 ||
+				strcmp(text_in(volume, "status", "phase"), "Released") != 0))
+			fprintf(out, "volume %s is nobody's\n", name);
+		if (strcmp(text_in(spec_of(volume), "csi", "volumeHandle"), handle) != 0)
+			fprintf(out, "volume %s is \"%s\" at the driver, and has handle %s\n", name,
+				handle, text_in(spec_of(volume), "csi", "volumeHandle"));
+	}
+}
+
+static void check_driver(struct schedule *schedule, FILE *out, struct json_object *volumes)
+{
+	struct fake_driver_counts counts = fake_driver_count(schedule->driver);
+	_cleanup_free_ char *mismatch = fake_driver_mismatch(schedule->driver);
+	_cleanup_free_ char *names = fake_driver_names(schedule->driver);
+	size_t count = json_object_array_length(volumes);
+
+	/* Each volume here is one there, as was seen before; so numbers tell the rest. */
+	if (counts.volumes != count)
+		fprintf(out, "there are %zu volumes, and the driver has %zu:\n%s", count,
+			counts.volumes, names);
+	if (counts.mismatches)
+		fprintf(out, "the driver was asked in two ways: %s\n", mismatch);
+}
+
+char *schedule_check(struct schedule *schedule)
+{
+	struct json_object *claims = kubectl_list(schedule->objects, "persistentvolumeclaims");
+	struct json_object *volumes = kubectl_list(schedule->objects, "persistentvolumes");
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	check_claims(out, claims, volumes);
+	check_volumes(schedule, out, claims, volumes);
+	check_driver(schedule, out, volumes);
+	fclose(out);
+	json_object_put(claims);
+	json_object_put(volumes);
+	return text;
+}
+
+static bool is_right(struct api_objects *objects, void *context)
+{
+	_cleanup_free_ char *wrong = schedule_check(context);
+
+	(void)objects;
+	return !*wrong;
+}
+
+char *schedule_wait(struct schedule *schedule)
+{
+	/* Each wait is of 20 seconds. */
+	for (int i = 0; i < WAIT_S / 20; i++)
+		if (kubectl_wait(schedule->objects, is_right, schedule))
+			break;
+	return schedule_check(schedule);
+}
