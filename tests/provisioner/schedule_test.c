@@ -130,6 +130,13 @@ static void stop(struct provisioner *provisioner)
 	rest_client_free(provisioner->client);
 }
 
+static bool is_idle(void *context)
+{
+	struct provisioner *provisioner = context;
+
+	return workqueue_count(provisioner->queue) == 0;
+}
+
 /* What became of the schedule of SEED: "" if it was right. Caller frees. */
 static char *try_seed(uint64_t seed)
 {
@@ -146,7 +153,7 @@ static char *try_seed(uint64_t seed)
 
 	start(&provisioner, schedule);
 	schedule_run(schedule);
-	waited = schedule_wait(schedule);
+	waited = schedule_wait(schedule, is_idle, &provisioner);
 	stop(&provisioner);
 	wrong = schedule_check(schedule);
 	if (!*waited && !*wrong)
@@ -164,7 +171,9 @@ static void test_schedules(void **state)
 	for (uint64_t seed = 1; seed <= SCHEDULES; seed++) {
 		_cleanup_free_ char *wrong = try_seed(seed);
 
-		assert_case_text("schedule", wrong, "");
+		/* cmocka's own messages are cut. */
+		fputs(wrong, stderr);
+		assert_true(*wrong == '\0');
 	}
 }
 

@@ -17,8 +17,11 @@ struct connection {
 	struct connection *next;
 	struct api_server *server;
 	pthread_t thread;
-	int fd;
+	struct api_http http; /* its thread's */
+	/* guarded by the server's lock */
 	bool ended; /* its thread is about to return */
+	const struct api_resource *watching;
+	uint64_t told; /* the watch sent all up to this version */
 };
 
 struct api_server {
@@ -130,11 +133,23 @@ static bool serve_call(struct api_server *server, struct api_http *http,
 	return send_answer(server, http, request, answer, fault);
 }
 
-static bool serve_watch(struct api_server *server, struct api_http *http,
-	struct api_request *request, const struct api_path *path)
+static void note_progress(void *self, const struct api_resource *resource, uint64_t version)
 {
-	const struct api_watch_host host = {
-		server->objects, &server->options, is_stopping, stall, server};
+	struct connection *connection = self;
+
+	pthread_mutex_lock(&connection->server->lock);
+	connection->watching = resource;
+	connection->told = version;
+	pthread_mutex_unlock(&connection->server->lock);
+}
+
+static bool serve_watch(
+	struct connection *connection, struct api_request *request, const struct api_path *path)
+{
+	struct api_server *server = connection->server;
+	struct api_http *http = &connection->http;
+	const struct api_watch_host host = {server->objects, &server->options, is_stopping, stall,
+		server, note_progress, connection};
 	struct api_selector selector;
 	bool kept;
 	int code = 0;
@@ -160,8 +175,10 @@ static bool is_watch(const struct api_http *http)
 }
 
 /* Serve one request; whether the connection is kept. */
-static bool serve_request(struct api_server *server, struct api_http *http)
+static bool serve_request(struct connection *connection)
 {
+	struct api_server *server = connection->server;
+	struct api_http *http = &connection->http;
 	struct api_path path;
 	struct api_request request = {.method = http->method,
 		.path = http->path,
@@ -183,7 +200,7 @@ static bool serve_request(struct api_server *server, struct api_http *http)
 	if (answers(fault.kind) || spoils(fault.kind))
 		return send_answer(server, http, &request, api_faults_answer(fault), fault);
 	if (request.watch)
-		return serve_watch(server, http, &request, &path);
+		return serve_watch(connection, &request, &path);
 	return serve_call(server, http, &request, &path);
 }
 
@@ -191,15 +208,15 @@ static void *serve(void *context)
 {
 	struct connection *connection = context;
 	struct api_server *server = connection->server;
-	struct api_http http = {.fd = connection->fd};
 
-	while (!is_stopping(server) && api_http_read(&http))
-		if (!serve_request(server, &http))
+	while (!is_stopping(server) && api_http_read(&connection->http))
+		if (!serve_request(connection))
 			break;
-	api_http_done(&http);
+	api_http_done(&connection->http);
 	pthread_mutex_lock(&server->lock);
 	connection->ended = true;
-	close(connection->fd);
+	connection->watching = NULL;
+	close(connection->http.fd);
 	pthread_mutex_unlock(&server->lock);
 	return NULL;
 }
@@ -214,7 +231,7 @@ static void join_connections(struct api_server *server, bool all)
 		struct connection *connection = *at;
 
 		if (all && !connection->ended)
-			shutdown(connection->fd, SHUT_RDWR);
+			shutdown(connection->http.fd, SHUT_RDWR);
 		if (!all && !connection->ended) {
 			at = &connection->next;
 			continue;
@@ -239,7 +256,7 @@ static void add_connection(struct api_server *server, int fd)
 	if (!connection)
 		abort();
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	*connection = (struct connection){.server = server, .fd = fd};
+	*connection = (struct connection){.server = server, .http = {.fd = fd}};
 	pthread_mutex_lock(&server->lock);
 	connection->next = server->connections;
 	server->connections = connection;
@@ -387,6 +404,19 @@ char *api_server_seen(struct api_server *server, size_t index, int *ret_code)
 char *api_server_log(struct api_server *server)
 {
 	return api_log_text(&server->log);
+}
+
+bool api_server_caught_up(struct api_server *server, const char *plural)
+{
+	const struct api_resource *resource = api_resources_find(plural);
+	uint64_t version = api_objects_version(server->objects);
+	bool found = false;
+
+	pthread_mutex_lock(&server->lock);
+	for (const struct connection *at = server->connections; at; at = at->next)
+		found |= at->watching == resource && at->told >= version;
+	pthread_mutex_unlock(&server->lock);
+	return found;
 }
 
 size_t api_server_connections(struct api_server *server)

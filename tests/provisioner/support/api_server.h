@@ -94,6 +94,9 @@ char *api_server_seen(struct api_server *server, size_t index, int *ret_code);
 /* All of them, a line each, as "METHOD path?query STATUS". Caller frees. */
 char *api_server_log(struct api_server *server);
 
+/* Whether there is a watch of the resource PLURAL on which all was sent that there is to send. */
+bool api_server_caught_up(struct api_server *server, const char *plural);
+
 size_t api_server_connections(struct api_server *server);
 
 #endif

@@ -237,14 +237,18 @@ static bool finish(struct watch *watch, enum going going)
 
 static bool stream(struct watch *watch)
 {
+	const struct api_watch_host *host = watch->host;
 	enum going going = GOING_ON;
 
 	while (going == GOING_ON && now_ms() < watch->end_ms) {
-		if (watch->host->is_stopping(watch->host->server))
+		host->progress(host->connection, watch->follower.selector.resource,
+			watch->follower.version);
+		if (host->is_stopping(host->server))
 			going = GOING_BROKEN;
 		else
 			going = step(watch);
 	}
+	host->progress(host->connection, NULL, 0);
 	return finish(watch, going);
 }
 

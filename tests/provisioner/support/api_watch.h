@@ -15,6 +15,9 @@ struct api_watch_host {
 	bool (*is_stopping)(void *server);
 	void (*stall)(void *server, int ms);
 	void *server;
+	/* All up to VERSION was sent on this connection. */
+	void (*progress)(void *connection, const struct api_resource *resource, uint64_t version);
+	void *connection;
 };
 
 /* Serve the watch that was asked for; whether the connection is kept. The HTTP status goes to

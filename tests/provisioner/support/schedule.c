@@ -13,6 +13,13 @@
 #define ACTIONS 40
 #define WAIT_S  60
 
+/* How often nothing may have happened, 10 ms apart, before that is the end: a call that is under
+ * way takes less, and back-offs of the provisioner, where it does not say that it waits, may be
+ * longer.
+ */
+#define ROUNDS_IDLE 3
+#define ROUNDS      20
+
 /* Dashes everywhere, names that are no set's, and two sets that fit one name. */
 static const char *const claim_names[] = {
 	"default/data-web-0",
@@ -404,19 +411,54 @@ char *schedule_check(struct schedule *schedule)
 	return text;
 }
 
-static bool is_right(struct api_objects *objects, void *context)
+/* Somebody who waits for the end, and what was so when it was last asked. */
+struct waiting {
+	struct schedule *schedule;
+	bool (*idle)(void *context);
+	void *context;
+	uint64_t version;
+	size_t calls, requests, rounds;
+};
+
+/* Whether nothing has happened since the last time. */
+static bool is_quiet(struct waiting *waiting)
 {
-	_cleanup_free_ char *wrong = schedule_check(context);
+	struct schedule *schedule = waiting->schedule;
+	struct fake_driver_counts counts = fake_driver_count(schedule->driver);
+	struct waiting now = *waiting;
+	bool same;
+
+	now.version = api_objects_version(schedule->objects);
+	now.calls = counts.creates + counts.deletes;
+	now.requests = api_server_count(schedule->server, NULL, NULL);
+	same = now.version == waiting->version && now.calls == waiting->calls &&
+	       now.requests == waiting->requests;
+	*waiting = now;
+	return same && (!now.idle || now.idle(now.context)) &&
+	       api_server_caught_up(schedule->server, "persistentvolumeclaims") &&
+	       api_server_caught_up(schedule->server, "persistentvolumes");
+}
+
+static bool is_settled(struct api_objects *objects, void *context)
+{
+	struct waiting *waiting = context;
+	_cleanup_free_ char *wrong = NULL;
 
 	(void)objects;
+	waiting->rounds = is_quiet(waiting) ? waiting->rounds + 1 : 0;
+	if (waiting->rounds < (waiting->idle ? ROUNDS_IDLE : ROUNDS))
+		return false;
+	wrong = schedule_check(waiting->schedule);
 	return !*wrong;
 }
 
-char *schedule_wait(struct schedule *schedule)
+char *schedule_wait(struct schedule *schedule, bool (*idle)(void *context), void *context)
 {
+	struct waiting waiting = {.schedule = schedule, .idle = idle, .context = context};
+
 	/* Each wait is of 20 seconds. */
 	for (int i = 0; i < WAIT_S / 20; i++)
-		if (kubectl_wait(schedule->objects, is_right, schedule))
+		if (kubectl_wait(schedule->objects, is_settled, &waiting))
 			break;
 	return schedule_check(schedule);
 }

@@ -7,9 +7,9 @@
  *	schedule = schedule_new(&options);
  *	... start the controllers with schedule_server() and schedule_driver() ...
  *	schedule_run(schedule);
- *	wrong = schedule_wait(schedule);    "" is what should come of it
+ *	wrong = schedule_wait(schedule, idle, context);    "" is what should come of it
  *	... stop the controllers ...
- *	wrong = schedule_check(schedule);   and it stays so
+ *	wrong = schedule_check(schedule);    and it stays so
  *	schedule_free(schedule);
  */
 #ifndef ORDINAL_TESTS_SCHEDULE_H
@@ -48,8 +48,10 @@ void schedule_run(struct schedule *schedule);
  * frees. */
 char *schedule_check(struct schedule *schedule);
 
-/* The same, waiting for at most 60 seconds until it is "". */
-char *schedule_wait(struct schedule *schedule);
+/* The same, waiting for at most 60 seconds until it is "", and nobody does anything any more: the
+ * watches of claims and volumes have sent all, neither objects nor the driver are touched for a
+ * while, and IDLE, if not NULL, says that no work is waiting. */
+char *schedule_wait(struct schedule *schedule, bool (*idle)(void *context), void *context);
 
 /* What was done, a line each: to read when it came out wrong. Borrowed until the next call. */
 const char *schedule_story(struct schedule *schedule);
