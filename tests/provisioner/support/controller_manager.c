@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller_manager.h"
 
-#include <json-c/linkhash.h>
 #include <string.h>
 
 #include "api_faults.h"
 #include "kubectl.h"
+#include "object_cache.h"
 #include "quantity.h"
 #include "testing.h"
 
@@ -20,52 +20,16 @@
 
 #define NODES_MAX 64
 
-enum cached { CLAIMS, VOLUMES, CLASSES, NODES, CACHES };
-
-static const char *const plurals[CACHES] = {
-	[CLAIMS] = "persistentvolumeclaims",
-	[VOLUMES] = "persistentvolumes",
-	[CLASSES] = "storageclasses",
-	[NODES] = "nodes",
-};
-
 struct controller_manager {
 	struct api_objects *objects;
 	struct controller_manager_options options;
-	struct api_follower follower;
-	struct lh_table *caches[CACHES]; /* key -> JSON; touched by one thread at a time */
+	struct object_cache cache; /* touched by one thread at a time */
 	uint64_t steps;
 	size_t waiting; /* claims whose node is chosen later */
 	pthread_t thread;
 	bool started;
 	bool stopped; /* atomic */
 };
-
-static void free_entry(struct lh_entry *entry)
-{
-	free(lh_entry_k(entry));
-	json_object_put((struct json_object *)lh_entry_v(entry));
-}
-
-static struct json_object *cached(
-	const struct controller_manager *manager, enum cached cache, const char *key)
-{
-	struct lh_entry *entry = lh_table_lookup_entry(manager->caches[cache], key);
-
-	return entry ? (struct json_object *)lh_entry_v(entry) : NULL;
-}
-
-/* Keep JSON, which is taken, or with NULL forget what is there. */
-static void set_cached(struct controller_manager *manager, enum cached cache, const char *key,
-	struct json_object *json)
-{
-	struct lh_entry *entry = lh_table_lookup_entry(manager->caches[cache], key);
-
-	if (entry)
-		lh_table_delete_entry(manager->caches[cache], entry);
-	if (json && lh_table_insert(manager->caches[cache], strdup(key), json) < 0)
-		abort();
-}
 
 static struct json_object *metadata_of(struct json_object *json)
 {
@@ -84,35 +48,6 @@ static const char *annotation_of(struct json_object *json, const char *key)
 	return text_in(metadata_of(json), "annotations", key);
 }
 
-static char *key_of(struct json_object *json)
-{
-	const char *namespace = text_in(json, "metadata", "namespace");
-	char *key;
-
-	if (asprintf(&key, "%s%s%s", namespace, *namespace ? "/" : "",
-		    text_in(json, "metadata", "name")) < 0)
-		abort();
-	return key;
-}
-
-static void list_all(struct controller_manager *manager)
-{
-	manager->follower.version = api_objects_version(manager->objects);
-	for (enum cached cache = 0; cache < CACHES; cache++) {
-		struct json_object *list = kubectl_list(manager->objects, plurals[cache]);
-
-		lh_table_free(manager->caches[cache]);
-		manager->caches[cache] = lh_kchar_table_new(64, free_entry);
-		for (size_t i = 0; i < json_object_array_length(list); i++) {
-			struct json_object *json = json_object_array_get_idx(list, i);
-			_cleanup_free_ char *key = key_of(json);
-
-			set_cached(manager, cache, key, json_object_get(json));
-		}
-		json_object_put(list);
-	}
-}
-
 struct controller_manager *controller_manager_new(
 	struct api_objects *objects, const struct controller_manager_options *options)
 {
@@ -123,53 +58,25 @@ struct controller_manager *controller_manager_new(
 	manager->objects = objects;
 	if (options)
 		manager->options = *options;
-	for (enum cached cache = 0; cache < CACHES; cache++)
-		manager->caches[cache] = lh_kchar_table_new(64, free_entry);
-	list_all(manager);
+	object_cache_init(&manager->cache, objects);
 	return manager;
-}
-
-static void take_in(struct controller_manager *manager, const struct api_change *change)
-{
-	for (enum cached cache = 0; cache < CACHES; cache++)
-		if (!strcmp(plurals[cache], change->resource->plural))
-			set_cached(manager, cache, change->key,
-				change->type == API_DELETED
-					? NULL
-					: json_tokener_parse(change->text->text));
-}
-
-/* Take in what changed; waits up to TIMEOUT_MS for the first change. */
-static void catch_up(struct controller_manager *manager, int timeout_ms)
-{
-	struct api_change change;
-	enum api_follow result;
-
-	while ((result = api_objects_follow(manager->objects, &manager->follower, timeout_ms,
-			&change)) == API_FOLLOW_CHANGE) {
-		take_in(manager, &change);
-		api_change_done(&change);
-		timeout_ms = 0;
-	}
-	if (result == API_FOLLOW_EXPIRED)
-		list_all(manager);
 }
 
 /* Patch JSON's object by FORMAT, whose first argument is its metadata's preconditions; whoever
  * changed it meanwhile makes us look again. */
-static bool write_patch(struct controller_manager *manager, enum cached cache,
+static bool write_patch(struct controller_manager *manager, enum cached_objects kind,
 	struct json_object *json, const char *metadata, const char *rest)
 {
-	_cleanup_free_ char *key = key_of(json);
+	_cleanup_free_ char *key = object_cache_key(json);
 
-	kubectl_patch(manager->objects, plurals[cache], key,
+	kubectl_patch(manager->objects, object_cache_plurals[kind], key,
 		"{'metadata': {'uid': '%s', 'resourceVersion': '%s'%s%s}%s%s}",
 		text_in(json, "metadata", "uid"), text_in(json, "metadata", "resourceVersion"),
 		*metadata ? ", " : "", metadata, *rest ? ", " : "", rest);
 	return true;
 }
 
-static bool set_phase(struct controller_manager *manager, enum cached cache,
+static bool set_phase(struct controller_manager *manager, enum cached_objects kind,
 	struct json_object *json, const char *phase)
 {
 	char rest[96];
@@ -177,7 +84,7 @@ static bool set_phase(struct controller_manager *manager, enum cached cache,
 	if (!strcmp(text_in(json, "status", "phase"), phase))
 		return false;
 	snprintf(rest, sizeof(rest), "'status': {'phase': '%s'}", phase);
-	return write_patch(manager, cache, json, "", rest);
+	return write_patch(manager, kind, json, "", rest);
 }
 
 static struct json_object *finalizers_of(struct json_object *json)
@@ -191,7 +98,7 @@ static bool is_deleting(struct json_object *json)
 }
 
 /* Take FINALIZER away from what is being deleted; whether it was there. */
-static bool drop_finalizer(struct controller_manager *manager, enum cached cache,
+static bool drop_finalizer(struct controller_manager *manager, enum cached_objects kind,
 	struct json_object *json, const char *finalizer)
 {
 	struct json_object *list = finalizers_of(json), *rest = json_object_new_array();
@@ -208,7 +115,7 @@ static bool drop_finalizer(struct controller_manager *manager, enum cached cache
 		abort();
 	count -= json_object_array_length(rest);
 	json_object_put(rest);
-	return count && write_patch(manager, cache, json, text, "");
+	return count && write_patch(manager, kind, json, text, "");
 }
 
 static struct json_object *claim_ref_of(struct json_object *volume)
@@ -284,7 +191,7 @@ static struct json_object *find_volume(
 	struct json_object *best = NULL;
 	struct lh_entry *entry;
 
-	lh_foreach(manager->caches[VOLUMES], entry)
+	lh_foreach(manager->cache.tables[OBJECTS_VOLUMES], entry)
 	{
 		struct json_object *volume = (struct json_object *)lh_entry_v(entry);
 
@@ -308,7 +215,7 @@ static bool set_claim_ref(
 		text_in(claim, "metadata", "namespace"), text_in(claim, "metadata", "name"),
 		text_in(claim, "metadata", "uid"), text_in(claim, "metadata", "resourceVersion"));
 	return write_patch(
-		manager, VOLUMES, volume, "'annotations': {'" BOUND_BY "': 'yes'}", rest);
+		manager, OBJECTS_VOLUMES, volume, "'annotations': {'" BOUND_BY "': 'yes'}", rest);
 }
 
 static bool set_volume_name(
@@ -318,7 +225,7 @@ static bool set_volume_name(
 
 	snprintf(rest, sizeof(rest), "'spec': {'volumeName': '%s'}",
 		text_in(volume, "metadata", "name"));
-	return write_patch(manager, CLAIMS, claim,
+	return write_patch(manager, OBJECTS_CLAIMS, claim,
 		"'annotations': {'" BIND_COMPLETED "': 'yes', '" BOUND_BY "': 'yes'}", rest);
 }
 
@@ -336,7 +243,7 @@ static bool set_bound(
 		    modes ? json_object_to_json_string(modes) : "[]",
 		    capacity ? json_object_to_json_string(capacity) : "{}") < 0)
 		abort();
-	return write_patch(manager, CLAIMS, claim, "", rest);
+	return write_patch(manager, OBJECTS_CLAIMS, claim, "", rest);
 }
 
 /* The next of the four steps of binding. */
@@ -348,7 +255,7 @@ static bool bind_claim(
 	if (!uid || !*uid)
 		return set_claim_ref(manager, volume, claim);
 	if (strcmp(text_in(volume, "status", "phase"), "Bound") != 0)
-		return set_phase(manager, VOLUMES, volume, "Bound");
+		return set_phase(manager, OBJECTS_VOLUMES, volume, "Bound");
 	if (!*annotation_of(claim, BIND_COMPLETED))
 		return set_volume_name(manager, claim, volume);
 	return set_bound(manager, claim, volume);
@@ -360,7 +267,7 @@ static size_t schedulable_nodes(
 	struct lh_entry *entry;
 	size_t count = 0;
 
-	lh_foreach(manager->caches[NODES], entry)
+	lh_foreach(manager->cache.tables[OBJECTS_NODES], entry)
 	{
 		struct json_object *node = (struct json_object *)lh_entry_v(entry);
 		struct json_object *spec = json_member(node, "spec", json_type_object);
@@ -391,14 +298,14 @@ static bool schedule(struct controller_manager *manager, struct json_object *cla
 		return false;
 	snprintf(text, sizeof(text), "'annotations': {'" SELECTED_NODE "': '%s'}",
 		names[dice / 4 % count]);
-	return write_patch(manager, CLAIMS, claim, text, "");
+	return write_patch(manager, OBJECTS_CLAIMS, claim, text, "");
 }
 
 /* Ask the class's provisioner for a volume. */
 static bool ask_provisioner(struct controller_manager *manager, struct json_object *claim)
 {
-	struct json_object *class =
-		cached(manager, CLASSES, text_in(claim, "spec", "storageClassName"));
+	struct json_object *class = object_cache_get(
+		&manager->cache, OBJECTS_CLASSES, text_in(claim, "spec", "storageClassName"));
 	const char *provisioner = json_string(class, "provisioner");
 	const char *mode = json_string(class, "volumeBindingMode");
 	char text[512];
@@ -412,19 +319,20 @@ static bool ask_provisioner(struct controller_manager *manager, struct json_obje
 	snprintf(text, sizeof(text),
 		"'annotations': {'" PROVISIONER "': '%s', '" PROVISIONER_BETA "': '%s'}",
 		provisioner, provisioner);
-	return write_patch(manager, CLAIMS, claim, text, "");
+	return write_patch(manager, OBJECTS_CLAIMS, claim, text, "");
 }
 
 static bool sync_claim(struct controller_manager *manager, struct json_object *claim)
 {
 	const char *name = text_in(claim, "spec", "volumeName");
 	struct json_object *volume =
-		*name ? cached(manager, VOLUMES, name) : find_volume(manager, claim);
+		*name ? object_cache_get(&manager->cache, OBJECTS_VOLUMES, name)
+		      : find_volume(manager, claim);
 
-	if (is_deleting(claim) && drop_finalizer(manager, CLAIMS, claim, CLAIM_PROTECTION))
+	if (is_deleting(claim) && drop_finalizer(manager, OBJECTS_CLAIMS, claim, CLAIM_PROTECTION))
 		return true;
 	if (*annotation_of(claim, BIND_COMPLETED) && (!volume || !is_for(volume, claim)))
-		return set_phase(manager, CLAIMS, claim, "Lost");
+		return set_phase(manager, OBJECTS_CLAIMS, claim, "Lost");
 	if (volume && (!claim_ref_of(volume) || is_for(volume, claim)))
 		return bind_claim(manager, claim, volume);
 	return *name ? false : ask_provisioner(manager, claim);
@@ -441,7 +349,7 @@ static struct json_object *live_claim(
 	char key[400];
 
 	snprintf(key, sizeof(key), "%s/%s", namespace ? namespace : "", name ? name : "");
-	claim = kubectl_get(manager->objects, plurals[CLAIMS], key);
+	claim = kubectl_get(manager->objects, object_cache_plurals[OBJECTS_CLAIMS], key);
 	if (claim &&
 		strcmp(text_in(claim, "metadata", "uid"), json_string(reference, "uid")) != 0) {
 		json_object_put(claim);
@@ -455,10 +363,11 @@ static bool give_up_volume(struct controller_manager *manager, struct json_objec
 {
 	if (*annotation_of(volume, PROVISIONED_BY) &&
 		!strcmp(text_in(volume, "spec", "persistentVolumeReclaimPolicy"), "Delete"))
-		return set_phase(manager, VOLUMES, volume, "Released");
+		return set_phase(manager, OBJECTS_VOLUMES, volume, "Released");
 	if (!*annotation_of(volume, BOUND_BY))
 		return false;
-	return write_patch(manager, VOLUMES, volume, "'annotations': {'" BOUND_BY "': null}",
+	return write_patch(manager, OBJECTS_VOLUMES, volume,
+		"'annotations': {'" BOUND_BY "': null}",
 		"'spec': {'claimRef': null}, 'status': {'phase': 'Available'}");
 }
 
@@ -469,14 +378,14 @@ static bool sync_volume(struct controller_manager *manager, struct json_object *
 	bool wrote = false;
 
 	if (is_deleting(volume) && strcmp(text_in(volume, "status", "phase"), "Bound") != 0 &&
-		drop_finalizer(manager, VOLUMES, volume, VOLUME_PROTECTION))
+		drop_finalizer(manager, OBJECTS_VOLUMES, volume, VOLUME_PROTECTION))
 		return true;
 	if (!uid || !*uid)
-		return set_phase(manager, VOLUMES, volume, "Available");
+		return set_phase(manager, OBJECTS_VOLUMES, volume, "Available");
 	claim = live_claim(manager, volume);
 	bound = text_in(claim, "spec", "volumeName");
 	if (!claim)
-		wrote = set_phase(manager, VOLUMES, volume, "Released");
+		wrote = set_phase(manager, OBJECTS_VOLUMES, volume, "Released");
 	else if (*bound && strcmp(bound, text_in(volume, "metadata", "name")) != 0)
 		wrote = give_up_volume(manager, volume);
 	json_object_put(claim);
@@ -490,11 +399,11 @@ static bool work_once(struct controller_manager *manager)
 
 	manager->steps++;
 	manager->waiting = 0;
-	lh_foreach(manager->caches[CLAIMS], entry)
+	lh_foreach(manager->cache.tables[OBJECTS_CLAIMS], entry)
 	{
 		wrote |= sync_claim(manager, (struct json_object *)lh_entry_v(entry));
 	}
-	lh_foreach(manager->caches[VOLUMES], entry)
+	lh_foreach(manager->cache.tables[OBJECTS_VOLUMES], entry)
 	{
 		wrote |= sync_volume(manager, (struct json_object *)lh_entry_v(entry));
 	}
@@ -503,7 +412,7 @@ static bool work_once(struct controller_manager *manager)
 
 bool controller_manager_step(struct controller_manager *manager)
 {
-	catch_up(manager, 0);
+	object_cache_update(&manager->cache, 0);
 	return work_once(manager);
 }
 
@@ -518,9 +427,9 @@ static void *run(void *context)
 	struct controller_manager *manager = context;
 
 	while (!__atomic_load_n(&manager->stopped, __ATOMIC_ACQUIRE)) {
-		catch_up(manager, manager->waiting ? 1 : 50);
+		object_cache_update(&manager->cache, manager->waiting ? 1 : 50);
 		while (work_once(manager) && !__atomic_load_n(&manager->stopped, __ATOMIC_ACQUIRE))
-			catch_up(manager, 0);
+			object_cache_update(&manager->cache, 0);
 	}
 	return NULL;
 }
@@ -539,7 +448,6 @@ void controller_manager_free(struct controller_manager *manager)
 		api_objects_wake(manager->objects);
 		pthread_join(manager->thread, NULL);
 	}
-	for (enum cached cache = 0; cache < CACHES; cache++)
-		lh_table_free(manager->caches[cache]);
+	object_cache_done(&manager->cache);
 	free(manager);
 }
