@@ -457,6 +457,76 @@ static void test_stall(void **state)
 	end(&fixture);
 }
 
+/* A kubeconfig that the program itself can use. */
+static void test_kubeconfig(void **state)
+{
+	struct fixture fixture = {0};
+	char *folder = make_folder();
+	_cleanup_free_ char *path = NULL;
+	struct kube_config *config = NULL;
+	struct error err;
+
+	(void)state;
+	begin(&fixture);
+	path = api_server_kubeconfig(fixture.server, folder, "config");
+	assert_int_equal(kube_config_load(path, &config, &err), 0);
+	assert_string_equal(config->server, api_server_url(fixture.server));
+	kube_config_free(config);
+	end(&fixture);
+	remove_folder(folder);
+}
+
+/* Without the snapshots' CRDs their paths are unknown ones. */
+static void test_no_snapshots(void **state)
+{
+	static const char path[] = "/apis/snapshot.storage.k8s.io/v1/volumesnapshots";
+
+	(void)state;
+	for (int without = 0; without < 2; without++) {
+		const struct api_objects_options stored = {.no_snapshots = without};
+		struct fixture fixture = {0};
+		_cleanup_free_ char *answer = NULL;
+
+		begin_with(&fixture, &stored, (struct api_server_options){0});
+		answer = ask(&fixture, "GET", path, NULL, NULL);
+		assert_int_equal(strncmp(answer, "OK", 2) == 0, !without);
+		if (without)
+			assert_non_null(strstr(answer, "HTTP status 404"));
+		end(&fixture);
+	}
+}
+
+/* A watch tells what changed in one namespace, or of one object, and ends when it should. */
+static void test_selected_watch(void **state)
+{
+	struct fixture fixture = {0};
+	struct rest_response response;
+	CURL *handle = curl_easy_init();
+	struct error err;
+	char path[256], *text = NULL;
+
+	(void)state;
+	begin(&fixture);
+	snprintf(path, sizeof(path),
+		CLAIMS "?watch=1&timeoutSeconds=0&fieldSelector=metadata.name%%3Dc");
+	kubectl_create(fixture.objects, "persistentvolumeclaims", "{'metadata': {'name': 'b'}}");
+	kubectl_create(fixture.objects, "persistentvolumeclaims", "{'metadata': {'name': 'c'}}");
+	kubectl_create(fixture.objects, "persistentvolumeclaims",
+		"{'metadata': {'name': 'c', 'namespace': 'other'}}");
+	rest_response_init(&response, 10000);
+	assert_int_equal(rest_client_prepare(fixture.client, handle, path, &response, &err), 0);
+	assert_int_equal(curl_easy_perform(handle), CURLE_OK);
+	text = strdup(json_object_to_json_string_ext(response.json, JSON_C_TO_STRING_PLAIN));
+	assert_int_equal(
+		strncmp(text, "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"c\",", 49),
+		0);
+	assert_non_null(strstr(text, "\"namespace\":\"default\""));
+	free(text);
+	rest_response_done(&response);
+	curl_easy_cleanup(handle);
+	end(&fixture);
+}
+
 /* The same seed, the same faults; and none after the end. */
 static void test_random_faults(void **state)
 {
@@ -497,6 +567,9 @@ int main(void)
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_token),
 		cmocka_unit_test(test_stall),
+		cmocka_unit_test(test_kubeconfig),
+		cmocka_unit_test(test_no_snapshots),
+		cmocka_unit_test(test_selected_watch),
 		cmocka_unit_test(test_random_faults),
 	};
 
