@@ -1,29 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "claim_controller.h"
 
-#include <json-c/linkhash.h>
-#include <pthread.h>
 #include <string.h>
+#include <time.h>
 
+#include "data_source.h"
+#include "infeasible.h"
+#include "journal.h"
 #include "log.h"
+#include "metrics.h"
 #include "names.h"
 #include "ownership.h"
 #include "provisioning.h"
-
-/* A claim for which the driver may have made a volume that no PersistentVolume tells of yet. It is
- * kept until that is settled, even if the claim goes away meanwhile: nothing may leak. The driver
- * knows its volume again by what it was asked for first: that place stays, whatever becomes of the
- * set. */
-struct unsettled {
-	struct claim *claim;
-	struct storage_class *class;
-	struct place place; /* without a name where there is none */
-};
+#include "topology.h"
+#include "volume_controller.h"
+#include "volume_object.h"
 
 struct claim_controller {
 	const struct controller *controller;
-	pthread_mutex_t lock;       /* guards all below */
-	struct lh_table *unsettled; /* UID, borrowed from the claim -> struct unsettled */
+	struct infeasible *infeasible;
 };
 
 struct claim_controller *claim_controller_new(const struct controller *controller)
@@ -33,89 +28,14 @@ struct claim_controller *claim_controller_new(const struct controller *controlle
 	if (!claims)
 		abort();
 	claims->controller = controller;
-	claims->unsettled = lh_kchar_table_new(16, NULL);
-	if (!claims->unsettled)
-		abort();
-	pthread_mutex_init(&claims->lock, NULL);
+	claims->infeasible = infeasible_new();
 	return claims;
-}
-
-static void unsettled_done(struct unsettled *unsettled)
-{
-	object_unref(unsettled->claim);
-	object_unref(unsettled->class);
-}
-
-static void drop_unsettled(struct claim_controller *claims, struct lh_entry *slot)
-{
-	struct unsettled *unsettled = (struct unsettled *)lh_entry_v(slot);
-
-	lh_table_delete_entry(claims->unsettled, slot);
-	unsettled_done(unsettled);
-	free(unsettled);
 }
 
 void claim_controller_free(struct claim_controller *claims)
 {
-	while (claims->unsettled->head)
-		drop_unsettled(claims, claims->unsettled->head);
-	lh_table_free(claims->unsettled);
-	pthread_mutex_destroy(&claims->lock);
+	infeasible_free(claims->infeasible);
 	free(claims);
-}
-
-static void settle(struct claim_controller *claims, const char *uid)
-{
-	struct lh_entry *slot;
-
-	pthread_mutex_lock(&claims->lock);
-	slot = lh_table_lookup_entry(claims->unsettled, uid);
-	if (slot)
-		drop_unsettled(claims, slot);
-	pthread_mutex_unlock(&claims->lock);
-}
-
-static void remember(struct claim_controller *claims, const struct provisioning *provisioning)
-{
-	const struct claim *claim = provisioning->claim;
-	struct unsettled *unsettled = malloc(sizeof(*unsettled));
-
-	if (!unsettled)
-		abort();
-	settle(claims, claim->object.uid);
-	*unsettled = (struct unsettled){
-		object_ref(claim), object_ref(provisioning->class), provisioning->place};
-	pthread_mutex_lock(&claims->lock);
-	if (lh_table_insert(claims->unsettled, unsettled->claim->object.uid, unsettled) < 0)
-		abort();
-	pthread_mutex_unlock(&claims->lock);
-}
-
-/* A copy of what is remembered under UID, for which unsettled_done() is due, or false. */
-static bool recall(struct claim_controller *claims, const char *uid, struct unsettled *ret)
-{
-	struct lh_entry *slot;
-
-	pthread_mutex_lock(&claims->lock);
-	slot = lh_table_lookup_entry(claims->unsettled, uid);
-	if (slot) {
-		const struct unsettled *unsettled = lh_entry_v(slot);
-
-		*ret = (struct unsettled){object_ref(unsettled->claim),
-			object_ref(unsettled->class), unsettled->place};
-	}
-	pthread_mutex_unlock(&claims->lock);
-	return slot != NULL;
-}
-
-static bool is_unsettled(struct claim_controller *claims, const char *uid)
-{
-	bool found;
-
-	pthread_mutex_lock(&claims->lock);
-	found = lh_table_lookup_entry(claims->unsettled, uid) != NULL;
-	pthread_mutex_unlock(&claims->lock);
-	return found;
 }
 
 /* Whether the driver may still be at work on what it answered with an error (external-provisioner's
@@ -133,47 +53,62 @@ static bool is_final(enum error_kind kind)
 	}
 }
 
-/* Sources of other kinds belong to volume populators, which make the volume themselves. */
-static bool is_populated_by_others(const struct claim *claim)
+/* A volume that nobody has claimed, and that the controller-manager may give to CLAIM. */
+struct search {
+	const struct claim *claim;
+	bool found;
+};
+
+static void consider_volume(void *context, const struct object *object)
 {
-	return *claim->data_source && strcmp(claim->data_source_kind, "VolumeSnapshot") &&
-	       strcmp(claim->data_source_kind, "PersistentVolumeClaim");
+	const struct volume *volume = (const struct volume *)object;
+	struct search *search = context;
+
+	if (volume_is_unclaimed(volume) && !strcmp(volume->class_name, search->claim->class_name))
+		search->found = true;
 }
 
-/* A claim that is bound to the volume that we made for it shows that there is a PersistentVolume,
- * even if the answer to its creation was lost. */
-static void settle_bound(struct claim_controller *claims, const struct claim *claim)
+/* Whether the claim is ours to serve. Usually the controller-manager says so by an annotation, once
+ * it found no volume that exists already. For classes of our own that do not wait for a consumer we
+ * need not wait for it either, where there is no such volume. */
+static bool is_assigned(const struct controller *controller, const struct claim *claim,
+	const struct storage_class *class)
 {
-	char name[VOLUME_NAME_MAX];
+	struct search search = {.claim = claim};
 
-	provisioning_volume_name(claims->controller, claim, name);
-	if (!strcmp(claim->volume_name, name))
-		settle(claims, claim->object.uid);
+	if (*claim->provisioner)
+		return !strcmp(claim->provisioner, controller->driver.info.name);
+	if (!controller->eager || !controller->driver.info.ours || class->wait_for_first_consumer ||
+		claim->has_selector)
+		return false;
+	if (controller->unclaimed && __atomic_load_n(controller->unclaimed, __ATOMIC_RELAXED))
+		store_each(controller->volumes, consider_volume, &search);
+	return !search.found;
 }
 
 /* The rules, in order. On true *RET_CLASS is the caller's. */
-static int should_provision(struct claim_controller *claims, const struct claim *claim,
-	bool *ret_should, struct storage_class **ret_class, int64_t *ret_wait_ms, struct error *err)
+static int should_provision(const struct controller *controller, const struct claim *claim,
+	bool *ret_should, struct storage_class **ret_class, int64_t *ret_again_ms,
+	struct error *err)
 {
-	const struct controller *controller = claims->controller;
 	_cleanup_object_ struct storage_class *class = NULL;
+	const char *driver = controller->driver.info.name;
 	bool ours;
 
 	*ret_should = false;
-	settle_bound(claims, claim);
-	if (*claim->volume_name || strcmp(claim->provisioner, controller->driver.info.name))
-		return 0;
-	if (claim->object.deleting && !is_unsettled(claims, claim->object.uid))
+	if (*claim->volume_name || (*claim->provisioner && strcmp(claim->provisioner, driver)))
 		return 0;
 	class = store_get(controller->classes, claim->class_name);
+	if (!class && !*claim->provisioner)
+		return 0;
 	if (!class)
 		return error_set(err, ERROR_NOT_FOUND, "storage class \"%s\" does not exist",
 			claim->class_name);
-	if (strcmp(class->provisioner, controller->driver.info.name))
+	if (strcmp(class->provisioner, driver) || !is_assigned(controller, claim, class))
 		return 0;
 	if (class->wait_for_first_consumer && !*claim->selected_node)
 		return 0;
-	if (is_populated_by_others(claim)) {
+	if (data_source_kind(claim) == DATA_SOURCE_OTHER) {
 		if (ownership_speaks(controller, claim))
 			event_record(controller->events, &claim->object, EVENT_NORMAL,
 				"Provisioning",
@@ -181,7 +116,7 @@ static int should_provision(struct claim_controller *claims, const struct claim 
 		return 0;
 	}
 	/* Last: it may take the claim. */
-	if (ownership_of_claim(controller, claim, class, &ours, ret_wait_ms, err) < 0)
+	if (ownership_of_claim(controller, claim, class, &ours, ret_again_ms, err) < 0)
 		return -1;
 	if (!ours)
 		return 0;
@@ -198,17 +133,67 @@ static void report_failure(const struct controller *controller,
 		provisioning->class->object.name, err->text);
 }
 
+/* The driver, or what the claim and its class say, rules it out: that is told once, and not asked
+ * again at once. */
+static int64_t give_up(struct claim_controller *claims, const struct provisioning *provisioning,
+	const struct error *err)
+{
+	const struct controller *controller = claims->controller;
+	const struct object *claim = &provisioning->claim->object;
+
+	event_record(controller->events, claim, EVENT_WARNING, "ProvisioningFailed",
+		"Volume provisioning failed with infeasible error. Retries will be delayed. failed "
+		"to provision volume with StorageClass \"%s\": %s",
+		provisioning->class->object.name, err->text);
+	log_warn("claim %s/%s: infeasible: %s", claim->namespace, claim->name, err->text);
+	infeasible_set(claims->infeasible, claim->uid, provisioning->class->object.uid,
+		controller->retry_max_ms);
+	return controller->retry_max_ms;
+}
+
 /* Tell the user, and try again later or on another node. */
-static int fail(const struct controller *controller, const struct provisioning *provisioning,
-	bool other_node_may_do, struct error *err)
+static int fail(struct claim_controller *claims, const struct provisioning *provisioning,
+	bool other_node_may_do, int64_t *ret_again_ms, struct error *err)
 {
 	struct error ignored;
 
-	report_failure(controller, provisioning, err);
+	if (err->kind == ERROR_INVALID) {
+		*ret_again_ms = give_up(claims, provisioning, err);
+		return 0;
+	}
+	report_failure(claims->controller, provisioning, err);
 	if (other_node_may_do && *provisioning->claim->selected_node &&
-		ownership_select_node(controller, provisioning->claim, NULL, &ignored) == 0)
+		ownership_select_node(claims->controller, provisioning->claim, NULL, &ignored) == 0)
 		return 0;
 	return -1;
+}
+
+/* Whether the API server has a PersistentVolume for REQUEST that is ours to care for: with it the
+ * volume is known, and goes the way of a released one. */
+static int has_volume(const struct controller *controller, const struct volume_request *request,
+	bool *ret_has, struct error *err)
+{
+	_cleanup_object_ struct volume *volume = NULL;
+
+	*ret_has = false;
+	if (volume_controller_get(controller, request->name, &volume, err) < 0)
+		return -1;
+	*ret_has = volume && topology_has_volume(controller, volume);
+	return 0;
+}
+
+/* A PersistentVolume of that name is of an earlier attempt whose answer was lost, because the name
+ * holds the claim's UID: of ours, or, where every node has its own instance, of another node's. */
+static int check_existing(const struct controller *controller, const struct volume_request *request,
+	struct error *err)
+{
+	bool ours = true;
+
+	if (controller->node && has_volume(controller, request, &ours, err) < 0)
+		return -1;
+	return ours ? 0
+		    : error_set(
+			      err, ERROR_CONFLICT, "%s is a volume of another node", request->name);
 }
 
 static int save_volume(const struct controller *controller, const struct provisioning *provisioning,
@@ -217,14 +202,13 @@ static int save_volume(const struct controller *controller, const struct provisi
 	struct rest_request request = {
 		.method = "POST",
 		.path = volume_type.path,
-		.body = provisioning_volume_object(provisioning, controller, volume),
+		.body = volume_object_make(provisioning, controller, volume),
 	};
 	int result = controller->api.call(controller->api.self, &request, NULL, err);
 
 	json_object_put(request.body);
-	/* An earlier attempt of ours, whose answer was lost: the name holds the claim's UID. */
 	if (result < 0 && err->kind == ERROR_ALREADY_EXISTS)
-		result = 0;
+		result = check_existing(controller, provisioning->request, err);
 	return result;
 }
 
@@ -237,7 +221,7 @@ static void report_other_place(const struct controller *controller,
 	const char *suffix = path ? strrchr(path, '@') : NULL;
 
 	if (!controller->driver.info.ours || !suffix ||
-		strcmp(suffix + 1, provisioning->volume_name))
+		strcmp(suffix + 1, provisioning->request->name))
 		return;
 	event_record(controller->events, &provisioning->claim->object, EVENT_WARNING,
 		"PlaceOccupied",
@@ -246,163 +230,218 @@ static void report_other_place(const struct controller *controller,
 		(int)(suffix - path), path, path);
 }
 
-static int create_and_save(
-	struct claim_controller *claims, const struct provisioning *provisioning, struct error *err)
+static void report_success(const struct controller *controller,
+	const struct provisioning *provisioning, const struct csi_volume *volume)
 {
-	const struct controller *controller = claims->controller;
-	const struct claim *claim = provisioning->claim;
-	struct csi_volume volume;
+	const struct object *claim = &provisioning->claim->object;
+
+	report_other_place(controller, provisioning, volume);
+	event_record(controller->events, claim, EVENT_NORMAL, "ProvisioningSucceeded",
+		"Successfully provisioned volume %s", provisioning->request->name);
+	log_info("claim %s/%s: provisioned volume %s", claim->namespace, claim->name,
+		provisioning->request->name);
+}
+
+/* Ask the driver, which has been noted in the journal; a final answer settles it. */
+static int create(const struct controller *controller, const struct provisioning *provisioning,
+	struct csi_volume *ret_volume, struct error *err)
+{
+	struct volume_request *request = provisioning->request;
+	struct string_map secret;
 	int result;
 
-	remember(claims, provisioning);
-	if (provisioning_create(provisioning, controller, &volume, err) < 0) {
-		if (is_final(err->kind))
-			settle(claims, claim->object.uid);
-		return fail(controller, provisioning,
-			err->kind == ERROR_EXHAUSTED && provisioning->has_topology, err);
+	if (volume_request_secret(request, controller, &secret, err) < 0)
+		return -1;
+	result = journal_begin(controller->journal, request, err);
+	if (result == 0) {
+		result = volume_request_send(request, controller, &secret, ret_volume, err);
+		if (result < 0 && is_final(err->kind))
+			journal_settle(controller->journal, request->claim_uid);
 	}
-	result = save_volume(controller, provisioning, &volume, err);
-	if (result == 0)
-		report_other_place(controller, provisioning, &volume);
-	csi_volume_done(&volume);
-	if (result < 0) {
+	secrets_wipe(&secret);
+	return result;
+}
+
+/* Count how the try that began at BEGAN ended, under the names of sig-storage-lib. */
+static void measure(const struct controller *controller, const struct provisioning *provisioning,
+	const struct timespec *began, bool success)
+{
+	const char *class = provisioning->class->object.name;
+	const char *source = provisioning->claim->data_source_kind;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!success) {
+		metrics_add(controller->metrics, METRIC_PROVISION_FAILED_TOTAL, 1, class, source);
+		return;
+	}
+	metrics_add(controller->metrics, METRIC_PROVISION_TOTAL, 1, class, source);
+	metrics_observe(controller->metrics, METRIC_PROVISION_SECONDS,
+		(double)(now.tv_sec - began->tv_sec) + (double)(now.tv_nsec - began->tv_nsec) / 1e9,
+		class, source);
+}
+
+static int save(const struct controller *controller, const struct provisioning *provisioning,
+	const struct csi_volume *volume, struct error *err)
+{
+	const struct object *claim = &provisioning->claim->object;
+	struct error ignored;
+
+	if (save_volume(controller, provisioning, volume, err) < 0) {
 		error_prefix(err, "Error creating provisioned PV object for claim %s/%s",
-			claim->object.namespace, claim->object.name);
+			claim->namespace, claim->name);
 		report_failure(controller, provisioning, err);
 		return -1;
 	}
-	settle(claims, claim->object.uid);
-	event_record(controller->events, &claim->object, EVENT_NORMAL, "ProvisioningSucceeded",
-		"Successfully provisioned volume %s", provisioning->volume_name);
-	log_info("claim %s/%s: provisioned volume %s", claim->object.namespace, claim->object.name,
-		provisioning->volume_name);
+	journal_settle(controller->journal, claim->uid);
+	report_success(controller, provisioning, volume);
+	if (data_source_release(controller, provisioning->claim, &ignored) < 0)
+		log_warn("claim %s/%s: %s", claim->namespace, claim->name, ignored.text);
 	return 0;
 }
 
-static int prepare(struct claim_controller *claims, const struct claim *claim,
-	const struct storage_class *class, struct provisioning *provisioning, struct error *err)
+static int create_and_save(struct claim_controller *claims, const struct provisioning *provisioning,
+	int64_t *ret_again_ms, struct error *err)
 {
-	struct unsettled earlier;
-	bool asked = recall(claims, claim->object.uid, &earlier);
-	int result = provisioning_init(
-		provisioning, claims->controller, claim, class, asked ? &earlier.place : NULL, err);
+	const struct controller *controller = claims->controller;
+	struct csi_volume volume;
+	struct timespec began;
+	int result;
 
-	if (asked)
-		unsettled_done(&earlier);
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	if (create(controller, provisioning, &volume, err) < 0) {
+		measure(controller, provisioning, &began, false);
+		return fail(claims, provisioning,
+			err->kind == ERROR_EXHAUSTED && provisioning->request->requisite.count,
+			ret_again_ms, err);
+	}
+	result = save(controller, provisioning, &volume, err);
+	csi_volume_done(&volume);
+	measure(controller, provisioning, &began, result == 0);
 	return result;
 }
 
 static int provision(struct claim_controller *claims, const struct claim *claim,
-	const struct storage_class *class, struct error *err)
+	const struct storage_class *class, int64_t *ret_again_ms, struct error *err)
 {
 	const struct controller *controller = claims->controller;
-	_cleanup_object_ struct volume *existing = NULL;
+	_cleanup_(volume_request_unrefp) struct volume_request *earlier =
+		journal_find(controller->journal, claim->object.uid);
 	struct provisioning provisioning;
-	char name[VOLUME_NAME_MAX];
 	int result;
 
-	/* First of all: with a volume there is nothing to complain about, or to reschedule. */
-	provisioning_volume_name(controller, claim, name);
-	existing = store_get(controller->volumes, name);
-	if (existing) {
-		settle(claims, claim->object.uid);
+	*ret_again_ms = infeasible_wait(claims->infeasible, claim->object.uid, class->object.uid);
+	if (*ret_again_ms)
 		return 0;
+	/* The driver knows its volume again by what it was asked for first: the place stays,
+	 * whatever became of the set since. */
+	if (provisioning_init(&provisioning, controller, claim, class,
+		    earlier ? &earlier->place : NULL, err) < 0) {
+		result = fail(
+			claims, &provisioning, err->kind == ERROR_NOT_FOUND, ret_again_ms, err);
+	} else {
+		event_record(controller->events, &claim->object, EVENT_NORMAL, "Provisioning",
+			"External provisioner is provisioning volume for claim \"%s/%s\"",
+			claim->object.namespace, claim->object.name);
+		result = create_and_save(claims, &provisioning, ret_again_ms, err);
 	}
-	if (prepare(claims, claim, class, &provisioning, err) < 0) {
-		result = fail(controller, &provisioning, err->kind == ERROR_NOT_FOUND, err);
-		provisioning_done(&provisioning);
-		return result;
-	}
-	event_record(controller->events, &claim->object, EVENT_NORMAL, "Provisioning",
-		"External provisioner is provisioning volume for claim \"%s/%s\"",
-		claim->object.namespace, claim->object.name);
-	result = create_and_save(claims, &provisioning, err);
 	provisioning_done(&provisioning);
 	return result;
 }
 
-static int volume_exists(
-	const struct controller *controller, const char *name, bool *ret_exists, struct error *err)
-{
-	_cleanup_free_ char *path = NULL;
-	struct rest_request request = {.method = "GET"};
-	struct error why;
-
-	if (asprintf(&path, "%s/%s", volume_type.path, name) < 0)
-		abort();
-	request.path = path;
-	*ret_exists = controller->api.call(controller->api.self, &request, NULL, &why) == 0;
-	if (*ret_exists || why.kind == ERROR_NOT_FOUND)
-		return 0;
-	*err = why;
-	return -1;
-}
-
-/* The claim is gone, and its volume has no PersistentVolume: asking for it again tells its handle,
- * by which it is deleted. */
-static int delete_unclaimed(const struct controller *controller,
-	const struct provisioning *provisioning, struct error *err)
+/* Whatever the driver made of REQUEST: asking again tells its handle, by which it is deleted. */
+static int undo(const struct controller *controller, const struct volume_request *request,
+	const struct string_map *secret, struct error *err)
 {
 	struct csi_volume volume;
 	int result;
 
-	if (provisioning_create(provisioning, controller, &volume, err) < 0)
+	if (volume_request_send(request, controller, secret, &volume, err) < 0)
 		return is_final(err->kind) ? 0 : -1;
-	result =
-		controller->driver.delete_volume(controller->driver.self, volume.handle, NULL, err);
+	result = controller->driver.delete_volume(
+		controller->driver.self, volume.handle, secret, err);
 	if (result == 0)
-		log_info("claim %s/%s went away: deleted its volume %s",
-			provisioning->claim->object.namespace, provisioning->claim->object.name,
-			provisioning->volume_name);
+		log_info("claim %s/%s needs no volume any more: deleted %s",
+			request->claim_namespace, request->claim_name, request->name);
 	csi_volume_done(&volume);
 	return result;
 }
 
-static int abandon(
-	struct claim_controller *claims, const struct unsettled *unsettled, struct error *err)
+/* Nobody waits any more for what the driver was asked for. */
+static int abandon(const struct controller *controller, const char *uid, struct error *err)
 {
-	const struct controller *controller = claims->controller;
-	struct provisioning provisioning;
-	bool exists = false;
+	_cleanup_(volume_request_unrefp) struct volume_request *request =
+		journal_find(controller->journal, uid);
+	struct string_map secret;
+	bool known;
 	int result;
 
-	result = provisioning_init(&provisioning, controller, unsettled->claim, unsettled->class,
-		&unsettled->place, err);
-	/* The node may be gone, too. A volume is known by its name: where it was to be does not
-	 * matter any more. */
-	if (result < 0 && (err->kind == ERROR_NOT_FOUND || err->kind == ERROR_FAILED_PRECONDITION))
-		result = 0;
+	if (!request)
+		return 0;
+	if (has_volume(controller, request, &known, err) < 0 ||
+		volume_request_secret(request, controller, &secret, err) < 0)
+		return -1;
+	result = known ? 0 : undo(controller, request, &secret, err);
+	secrets_wipe(&secret);
 	if (result == 0)
-		result = volume_exists(controller, provisioning.volume_name, &exists, err);
-	/* With a PersistentVolume the volume is known, and goes the way of a released one. */
-	if (result == 0 && !exists)
-		result = delete_unclaimed(controller, &provisioning, err);
-	provisioning_done(&provisioning);
-	if (result == 0)
-		settle(claims, unsettled->claim->object.uid);
+		journal_settle(controller->journal, uid);
 	return result;
 }
 
+/* Whether the claim waits for no volume of ours: it has another one, or went to another node. */
+static bool is_served_elsewhere(const struct controller *controller, const struct claim *claim,
+	const char *name, const struct volume *volume)
+{
+	if (*claim->volume_name && strcmp(claim->volume_name, name))
+		return true;
+	if (volume)
+		return !topology_has_volume(controller, volume);
+	return controller->node && controller->driver.info.topology && *claim->selected_node &&
+	       strcmp(claim->selected_node, controller->node);
+}
+
+static int sync_claim(struct claim_controller *claims, const struct claim *claim,
+	int64_t *ret_again_ms, struct error *err)
+{
+	const struct controller *controller = claims->controller;
+	_cleanup_object_ struct storage_class *class = NULL;
+	_cleanup_object_ struct volume *volume = NULL;
+	char name[VOLUME_NAME_MAX];
+	bool should;
+
+	provisioning_volume_name(controller, claim, name);
+	volume = store_get(controller->volumes, name);
+	if (is_served_elsewhere(controller, claim, name, volume))
+		return abandon(controller, claim->object.uid, err);
+	/* With its volume it is served, even if the answer to the making of the PersistentVolume
+	 * was lost. */
+	if (*claim->volume_name || volume) {
+		infeasible_clear(claims->infeasible, claim->object.uid);
+		journal_settle(controller->journal, claim->object.uid);
+		return 0;
+	}
+	if (claim->object.deleting && !journal_has(controller->journal, claim->object.uid))
+		return 0;
+	if (should_provision(controller, claim, &should, &class, ret_again_ms, err) < 0)
+		return -1;
+	if (should)
+		return provision(claims, claim, class, ret_again_ms, err);
+	return 0;
+}
+
 int claim_controller_sync(
-	struct claim_controller *claims, const char *uid, int64_t *ret_wait_ms, struct error *err)
+	struct claim_controller *claims, const char *uid, int64_t *ret_again_ms, struct error *err)
 {
 	_cleanup_object_ struct claim *claim = store_get(claims->controller->claims, uid);
-	_cleanup_object_ struct storage_class *class = NULL;
-	struct unsettled unsettled;
-	bool should;
 	int result;
 
-	*ret_wait_ms = 0;
+	*ret_again_ms = 0;
 	if (!claim) {
-		if (!recall(claims, uid, &unsettled))
-			return 0;
-		result = abandon(claims, &unsettled, err);
-		unsettled_done(&unsettled);
+		infeasible_clear(claims->infeasible, uid);
+		result = abandon(claims->controller, uid, err);
 		return result < 0 ? error_prefix(err, "claim %s, which is gone", uid) : 0;
 	}
-	result = should_provision(claims, claim, &should, &class, ret_wait_ms, err);
-	if (result == 0 && should)
-		result = provision(claims, claim, class, err);
+	result = sync_claim(claims, claim, ret_again_ms, err);
 	return result < 0 ? error_prefix(
 				    err, "claim %s/%s", claim->object.namespace, claim->object.name)
 			  : 0;

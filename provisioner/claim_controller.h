@@ -15,11 +15,10 @@ struct claim_controller *claim_controller_new(const struct controller *controlle
 void claim_controller_free(struct claim_controller *claims);
 DEFINE_CLEANUP(struct claim_controller *, claim_controller_free);
 
-/* Sync the claim with this UID. 0 when nothing is left to do now; -1 when it has to be tried
- * again, with the reason for the log (the user has been told by an event). On success *RET_WAIT_MS
- * says when it has to be looked at again although nothing changes; 0: not at all. Many threads may
- * sync, but no two the same claim. */
-int claim_controller_sync(
-	struct claim_controller *claims, const char *uid, int64_t *ret_wait_ms, struct error *err);
+/* Sync the claim with this UID. 0 when nothing is left to do now, or, where *RET_AGAIN_MS is not 0,
+ * nothing before that time is over; -1 when it has to be tried again, with the reason for the log
+ * (the user has been told by an event). Many threads may sync, but no two the same claim. */
+int claim_controller_sync(struct claim_controller *claims, const char *uid, int64_t *ret_again_ms,
+	struct error *err);
 
 #endif

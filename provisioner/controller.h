@@ -15,6 +15,8 @@
  * before the PV object may go (enhancements#2644, HonorPVReclaimPolicy). */
 #define VOLUME_FINALIZER "external-provisioner.volume.kubernetes.io/finalizer"
 
+struct journal;
+struct metrics;
 struct ordinals;
 struct ownership;
 
@@ -29,8 +31,13 @@ struct controller {
 	const char *cluster_uid; /* UID of namespace kube-system; NULL: not told */
 	bool strict_topology;    /* a claim with a selected node gets its topology alone */
 	bool immediate_topology; /* one without gets those of the cluster */
+	bool eager; /* claims of our own classes need not be annotated, see claim_controller.c */
 	const char *node; /* whose volumes are ours, where every node has its own; NULL: all */
 	struct ownership *ownership; /* of claims without a node, in node deployment; else NULL */
+	struct journal *journal;
+	struct metrics *metrics; /* or NULL */
+	const size_t *unclaimed; /* how many volumes nobody has claimed, atomic; NULL: not known */
+	int retry_max_ms;        /* between two tries of what looks hopeless */
 };
 
 #endif

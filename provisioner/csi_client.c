@@ -413,11 +413,16 @@ int csi_client_identify(struct csi_client *client, struct csi_driver *ret_driver
 	return 0;
 }
 
+void csi_topologies_done(struct csi_topologies *topologies)
+{
+	for (size_t i = 0; i < topologies->count; i++)
+		string_map_done(&topologies->items[i]);
+	free(topologies->items);
+}
+
 void csi_volume_done(struct csi_volume *volume)
 {
 	free(volume->handle);
 	string_map_done(&volume->context);
-	for (size_t i = 0; i < volume->topologies.count; i++)
-		string_map_done(&volume->topologies.items[i]);
-	free(volume->topologies.items);
+	csi_topologies_done(&volume->topologies);
 }

@@ -37,6 +37,9 @@ struct csi_topologies {
 	size_t count;
 };
 
+/* Free what it holds. */
+void csi_topologies_done(struct csi_topologies *topologies);
+
 struct csi_create_request {
 	const char *name;
 	int64_t required_bytes;

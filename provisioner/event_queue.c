@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "utf8.h"
 
 /* The waiting of one type, oldest first. */
@@ -16,9 +17,37 @@ struct list {
 struct event_queue {
 	struct list lists[2];   /* by type */
 	struct lh_table *known; /* key, borrowed from the event -> struct event */
+	struct lh_table *begun; /* UID, the same, of what began -> struct event */
 	size_t count, count_max, bytes, bytes_max;
 	unsigned long long puts;
 };
+
+#define LONG 128 /* so many that wait are a storm */
+
+/* What began and ended while both waited: in a storm only the end is worth telling. */
+static const struct {
+	const char *begin, *end;
+} courses[] = {
+	{"Provisioning", "ProvisioningSucceeded"},
+	{"Resizing", "VolumeResizeSuccessful"},
+};
+
+static bool begins(const struct event *event)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(courses); i++)
+		if (!strcmp(event->reason, courses[i].begin))
+			return true;
+	return false;
+}
+
+static bool ends(const struct event *event, const struct event *begun)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(courses); i++)
+		if (!strcmp(event->reason, courses[i].end) &&
+			!strcmp(begun->reason, courses[i].begin))
+			return true;
+	return false;
+}
 
 /* As much of TEXT as an event's message may be. */
 static void copy_message(char *out, const char *text)
@@ -95,7 +124,8 @@ struct event_queue *event_queue_new(size_t count_max, size_t bytes_max)
 	if (!queue)
 		abort();
 	queue->known = lh_kchar_table_new(64, NULL);
-	if (!queue->known)
+	queue->begun = lh_kchar_table_new(64, NULL);
+	if (!queue->known || !queue->begun)
 		abort();
 	for (size_t i = 0; i < 2; i++)
 		queue->lists[i].last = &queue->lists[i].first;
@@ -111,7 +141,32 @@ void event_queue_free(struct event_queue *queue)
 	while ((event = event_queue_take(queue)))
 		free(event);
 	lh_table_free(queue->known);
+	lh_table_free(queue->begun);
 	free(queue);
+}
+
+/* Nobody looks for EVENT any more. */
+static void forget(struct event_queue *queue, struct event *event)
+{
+	struct lh_entry *slot = lh_table_lookup_entry(queue->begun, event->on.uid);
+
+	lh_table_delete(queue->known, event->key);
+	if (slot && lh_entry_v(slot) == event)
+		lh_table_delete_entry(queue->begun, slot);
+	queue->count--;
+	queue->bytes -= event->size;
+}
+
+/* What EVENT ends need not be told. It stays in its list until its turn comes. */
+static void drop_begun(struct event_queue *queue, const struct event *event)
+{
+	struct lh_entry *slot = lh_table_lookup_entry(queue->begun, event->on.uid);
+	struct event *begun = slot ? (struct event *)lh_entry_v(slot) : NULL;
+
+	if (queue->count < LONG || !begun || !ends(event, begun))
+		return;
+	forget(queue, begun);
+	begun->count = 0;
 }
 
 /* The first of LIST, which is not empty. */
@@ -122,10 +177,23 @@ static struct event *take_first(struct event_queue *queue, struct list *list)
 	list->first = event->next;
 	if (!list->first)
 		list->last = &list->first;
-	lh_table_delete(queue->known, event->key);
-	queue->count--;
-	queue->bytes -= event->size;
+	forget(queue, event);
 	return event;
+}
+
+/* Free what is at the head of the lists and need not be told. */
+static void skip_dropped(struct event_queue *queue)
+{
+	struct list *list = &queue->lists[EVENT_NORMAL];
+
+	while (list->first && !list->first->count) {
+		struct event *event = list->first;
+
+		list->first = event->next;
+		if (!list->first)
+			list->last = &list->first;
+		free(event);
+	}
 }
 
 static bool fits(const struct event_queue *queue, const struct event *event)
@@ -143,6 +211,9 @@ static void append(struct event_queue *queue, struct event *event)
 	list->last = &event->next;
 	if (lh_table_insert(queue->known, event->key, event) < 0)
 		abort();
+	if (begins(event) && !lh_table_lookup_entry(queue->begun, event->on.uid) &&
+		lh_table_insert(queue->begun, event->on.uid, event) < 0)
+		abort();
 	queue->count++;
 	queue->bytes += event->size;
 }
@@ -157,11 +228,14 @@ size_t event_queue_put(struct event_queue *queue, struct event *event)
 		event_queue_merge(lh_entry_v(slot), event);
 		return 0;
 	}
+	drop_begun(queue, event);
+	skip_dropped(queue);
 	while (!fits(queue, event) && event->type == EVENT_WARNING && normals->first) {
 		struct event *oldest = take_first(queue, normals);
 
 		dropped += (size_t)oldest->count;
 		free(oldest);
+		skip_dropped(queue);
 	}
 	if (fits(queue, event)) {
 		append(queue, event);
@@ -177,6 +251,7 @@ struct event *event_queue_take(struct event_queue *queue)
 	struct list *normals = &queue->lists[EVENT_NORMAL];
 	struct list *warnings = &queue->lists[EVENT_WARNING];
 
+	skip_dropped(queue);
 	if (event_queue_is_empty(queue))
 		return NULL;
 	if (!warnings->first || (normals->first && normals->first->order < warnings->first->order))

@@ -78,12 +78,13 @@ void limiter_free(struct limiter *limiter)
 	free(limiter);
 }
 
-/* Whose turn it is where both kinds wait. */
+/* Whose turn it is. One of low priority is for a server that has nothing else to do for us, or for
+ * when it has waited long enough. */
 static bool is_turn(const struct limiter *limiter, bool low)
 {
 	bool low_is_due = limiter->low_waiting && limiter->passed >= LOW_TURN;
 
-	return low ? low_is_due || !limiter->waiting : !low_is_due;
+	return low ? low_is_due || (!limiter->waiting && !limiter->under_way) : !low_is_due;
 }
 
 static bool may_start(const struct limiter *limiter, bool low, int64_t now)

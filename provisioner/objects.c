@@ -70,8 +70,7 @@ void strings_add(struct strings *list, const char *text)
 	list->items[list->count++] = copy(text);
 }
 
-/* Copy the strings of ARRAY, or, with KEY, of the member KEY of its objects. */
-static void strings_copy(struct strings *list, struct json_object *array, const char *key)
+void strings_copy(struct strings *list, struct json_object *array, const char *key)
 {
 	size_t count = array ? json_object_array_length(array) : 0;
 
@@ -105,7 +104,7 @@ void string_map_add(struct string_map *map, const char *key, const char *value)
 	map->items[map->count++] = (struct string_pair){copy(key), copy(value)};
 }
 
-static void string_map_copy(struct string_map *map, struct json_object *json)
+void string_map_copy(struct string_map *map, struct json_object *json)
 {
 	if (!json)
 		return;
@@ -310,6 +309,13 @@ bool volume_fits_node(const struct volume *volume, const struct string_map *labe
 		if (term_matches(&volume->node_terms[i], labels))
 			return true;
 	return volume->node_term_count == 0;
+}
+
+bool volume_is_unclaimed(const struct volume *volume)
+{
+	/* One that is reserved for a claim by name has no UID, and waits for that claim. */
+	return !volume->resize.claim_uid && strcmp(volume->phase, "Released") &&
+	       strcmp(volume->phase, "Failed");
 }
 
 static void term_done(struct node_term *term)

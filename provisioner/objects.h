@@ -218,18 +218,29 @@ static inline void object_unrefp(void *pointer)
 }
 #define _cleanup_object_ _cleanup_(object_unrefp)
 
-/* Add a pair, copying both; free what MAP holds. For maps that are being built, not snapshots. */
+/* Add a pair, copying both, or all pairs of strings of a JSON object (NULL: none); free what MAP
+ * holds. For maps that are being built, not snapshots. */
 void string_map_add(struct string_map *map, const char *key, const char *value);
+void string_map_copy(struct string_map *map, struct json_object *json);
 void string_map_done(struct string_map *map);
 
 /* The same for a map of secrets: what it held is overwritten first. MAP is empty afterwards. */
 void string_map_wipe(struct string_map *map);
+
+/* The same for lists. Of a JSON array (NULL: none) its strings are copied or, with KEY, the member
+ * KEY of its objects. */
+void strings_add(struct strings *list, const char *text);
+void strings_copy(struct strings *list, struct json_object *array, const char *key);
+void strings_done(struct strings *list);
 
 /* Whether A and B hold the same pairs, in whatever order. */
 bool string_map_equal(const struct string_map *a, const struct string_map *b);
 
 /* Whether VOLUME may be used on a node with these labels, as the scheduler would say. */
 bool volume_fits_node(const struct volume *volume, const struct string_map *labels);
+
+/* Whether nobody has claimed VOLUME, as far as can be told, so that any claim may get it. */
+bool volume_is_unclaimed(const struct volume *volume);
 
 /* The value of KEY, or NULL. Borrowed from MAP. */
 const char *string_map_get(const struct string_map *map, const char *key);

@@ -42,6 +42,29 @@ static void check_node(const struct flag *flags, struct options *options)
 			"is shorter than --node-deployment-base-delay");
 }
 
+static void check_lease(const struct flag *flags, const struct options *options)
+{
+	if (options->renew_deadline_ms >= options->lease_duration_ms)
+		flags_reject(PROGRAM, flags, "leader-election-renew-deadline",
+			"must be shorter than --leader-election-lease-duration");
+	if (options->retry_period_ms >= options->renew_deadline_ms / 2)
+		flags_reject(PROGRAM, flags, "leader-election-retry-period",
+			"must be shorter than half of --leader-election-renew-deadline");
+}
+
+static void check(const struct flag *flags, struct options *options)
+{
+	check_address(flags, options->csi_address);
+	check_prefix(flags, options->volume_name_prefix);
+	check_node(flags, options);
+	check_lease(flags, options);
+	if (*options->metrics_path != '/')
+		flags_reject(PROGRAM, flags, "metrics-path", "must begin with a slash");
+	if (options->retry_interval_max_ms < options->retry_interval_start_ms)
+		flags_reject(PROGRAM, flags, "retry-interval-max",
+			"is shorter than --retry-interval-start");
+}
+
 static const struct options defaults = {
 	.csi_address = "unix:///run/csi/socket",
 	.volume_name_prefix = "pvc",
@@ -50,6 +73,13 @@ static const struct options defaults = {
 	.node_deployment_base_delay_ms = 20000,
 	.node_deployment_max_delay_ms = 60000,
 	.immediate_topology = true,
+	.eager = true,
+	.lease_duration_ms = 15000,
+	.renew_deadline_ms = 10000,
+	.retry_period_ms = 2000,
+	.http_endpoint = "",
+	.metrics_path = "/metrics",
+	.sweep_interval_ms = 3600000,
 	.workers = 16,
 	.timeout_ms = 10000,
 	.retry_interval_start_ms = 1000,
@@ -58,6 +88,7 @@ static const struct options defaults = {
 	.log_level = LOG_LEVEL_INFO,
 };
 
+/* A table, long as it is. */
 void options_parse(struct options *options, int argc, char **argv)
 {
 	const struct flag flags[] = {
@@ -113,16 +144,43 @@ void options_parse(struct options *options, int argc, char **argv)
 			"text|json"},
 		{"log-level", FLAG_CHOICE, &options->log_level, "Default info.", 0, 0,
 			"debug|info|warn|error"},
+		{"eager", FLAG_BOOL, &options->eager,
+			"Make volumes of our own driver before the controller-manager has asked for "
+			"them, where no volume that is there could serve the claim. Default true.",
+			0, 0, NULL},
+		{"leader-election", FLAG_BOOL, &options->leader_election,
+			"Work only while this instance is the one that holds the Lease.", 0, 0,
+			NULL},
+		{"leader-election-namespace", FLAG_STRING, &options->leader_election_namespace,
+			"Where the Lease and the journal of requests under way are. Default: the "
+			"pod's namespace, or the kubeconfig's.",
+			0, 0, NULL},
+		{"leader-election-lease-duration", FLAG_DURATION, &options->lease_duration_ms,
+			"How long others wait for a leader that is not heard of. Default 15s.",
+			1000, 3600000, NULL},
+		{"leader-election-renew-deadline", FLAG_DURATION, &options->renew_deadline_ms,
+			"How long a leader goes on without a renewal. Default 10s.", 500, 3600000,
+			NULL},
+		{"leader-election-retry-period", FLAG_DURATION, &options->retry_period_ms,
+			"Time between two renewals. Default 2s.", 100, 3600000, NULL},
+		{"http-endpoint", FLAG_STRING, &options->http_endpoint,
+			"Where metrics and health checks are served: HOST:PORT or :PORT. Default: "
+			"nowhere.",
+			0, 0, NULL},
+		{"metrics-path", FLAG_STRING, &options->metrics_path,
+			"Path of the metrics. Default /metrics.", 0, 0, NULL},
+		{"sweep", FLAG_CHOICE, &options->sweep,
+			"What is done about volumes of our own driver that nothing in this cluster "
+			"knows any more (needs --extra-create-metadata). Default report.",
+			0, 0, "report|archive|off"},
+		{"sweep-interval", FLAG_DURATION, &options->sweep_interval_ms,
+			"Time between two looks for such volumes; 0s: never. Default 1h.", 0,
+			86400000, NULL},
 		{.name = NULL},
 	};
 
 	*options = defaults;
 	flags_parse(
 		PROGRAM, "gives claims their volumes through any CSI driver", flags, argc, argv);
-	check_address(flags, options->csi_address);
-	check_prefix(flags, options->volume_name_prefix);
-	check_node(flags, options);
-	if (options->retry_interval_max_ms < options->retry_interval_start_ms)
-		flags_reject(PROGRAM, flags, "retry-interval-max",
-			"is shorter than --retry-interval-start");
+	check(flags, options);
 }

@@ -19,6 +19,14 @@ struct options {
 	int node_deployment_max_delay_ms;
 	bool strict_topology;
 	bool immediate_topology;
+	bool eager;
+	bool leader_election;
+	const char *leader_election_namespace; /* NULL: the pod's, or the kubeconfig's */
+	int lease_duration_ms, renew_deadline_ms, retry_period_ms;
+	const char *http_endpoint; /* "": none */
+	const char *metrics_path;
+	int sweep; /* enum sweep_mode */
+	int sweep_interval_ms;
 	int workers;
 	int timeout_ms;
 	int retry_interval_start_ms;

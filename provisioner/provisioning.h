@@ -1,29 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One claim's way to a volume: what the driver is asked for, and what the PersistentVolume says of
- * its answer. Both follow from the claim and its class alone, so that a repeated call asks for the
- * same again.
+ * What a claim's volume is to be: what the driver is asked for, and the secrets that others need
+ * for it. It follows from the claim and its class alone, so that a repeated call asks for the same
+ * again.
  */
 #ifndef ORDINAL_PROVISIONING_H
 #define ORDINAL_PROVISIONING_H
 
-#include "controller.h"
-#include "ordinals.h"
-#include "topology.h"
+#include "annotations.h"
+#include "data_source.h"
+#include "volume_request.h"
 
 #define VOLUME_NAME_MAX 254 /* a DNS name and its NUL */
 
 struct provisioning {
 	const struct claim *claim;
 	const struct storage_class *class;
-	char volume_name[VOLUME_NAME_MAX];
-	int64_t required_bytes;
-	const char *fs_type; /* borrowed from the class; "" where it does not say */
-	struct string_map parameters;
-	struct topology_requirement topology;
-	bool has_topology;
-	struct place place;
-	bool has_place;
+	struct volume_request *request; /* for the driver, and the journal */
+	struct annotations annotations; /* of the claim */
+	struct data_source source;
+	struct secret_reference secrets[SECRET_USES];
 };
 
 /* The name of CLAIM's volume, for the driver and as a PersistentVolume. */
@@ -38,13 +34,5 @@ int provisioning_init(struct provisioning *provisioning, const struct controller
 	const struct claim *claim, const struct storage_class *class, const struct place *place,
 	struct error *err);
 void provisioning_done(struct provisioning *provisioning);
-
-/* Ask the driver. On success csi_volume_done() is due for *RET_VOLUME. */
-int provisioning_create(const struct provisioning *provisioning,
-	const struct controller *controller, struct csi_volume *ret_volume, struct error *err);
-
-/* The PersistentVolume for VOLUME. Caller puts. */
-struct json_object *provisioning_volume_object(const struct provisioning *provisioning,
-	const struct controller *controller, const struct csi_volume *volume);
 
 #endif

@@ -2,9 +2,13 @@
 #include "volume_controller.h"
 
 #include <string.h>
+#include <time.h>
 
+#include "journal.h"
 #include "log.h"
+#include "metrics.h"
 #include "patches.h"
+#include "secrets.h"
 #include "topology.h"
 
 static bool is_ours(const struct controller *controller, const struct volume *volume)
@@ -66,29 +70,40 @@ static bool should_delete(const struct controller *controller, const struct volu
 	       !strcmp(volume->reclaim_policy, "Delete");
 }
 
-/* The volume as the API server has it now, or NULL if it is gone: the cache may be a moment old,
- * and deleting data is not undone when the policy was changed to Retain in that moment. */
-static int get_fresh(const struct controller *controller, const struct volume *volume,
-	struct volume **ret_fresh, struct error *err)
+int volume_controller_get(const struct controller *controller, const char *name,
+	struct volume **ret_volume, struct error *err)
 {
-	_cleanup_free_ char *path = volume_path(volume);
-	struct rest_request request = {.method = "GET", .path = path};
+	_cleanup_free_ char *path = NULL;
+	struct rest_request request = {.method = "GET"};
 	struct json_object *json;
 	struct error why = {0};
 
-	*ret_fresh = NULL;
+	if (asprintf(&path, "%s/%s", volume_type.path, name) < 0)
+		abort();
+	request.path = path;
+	*ret_volume = NULL;
 	if (controller->api.call(controller->api.self, &request, &json, &why) == 0) {
-		*ret_fresh = (struct volume *)object_parse(&volume_type, json, &why);
+		*ret_volume = (struct volume *)object_parse(&volume_type, json, &why);
 		json_object_put(json);
-	}
-	if (*ret_fresh && strcmp((*ret_fresh)->object.uid, volume->object.uid)) {
-		object_unref(*ret_fresh);
-		*ret_fresh = NULL;
 	}
 	if (!why.kind || why.kind == ERROR_NOT_FOUND)
 		return 0;
 	*err = why;
 	return -1;
+}
+
+/* The cache may be a moment old, and deleting data is not undone when the policy was changed to
+ * Retain in that moment. *RET_FRESH is NULL where that volume is gone. */
+static int get_fresh(const struct controller *controller, const struct volume *volume,
+	struct volume **ret_fresh, struct error *err)
+{
+	if (volume_controller_get(controller, volume->object.name, ret_fresh, err) < 0)
+		return -1;
+	if (*ret_fresh && strcmp((*ret_fresh)->object.uid, volume->object.uid)) {
+		object_unref(*ret_fresh);
+		*ret_fresh = NULL;
+	}
+	return 0;
 }
 
 static bool attaches_volume(struct json_object *attachment, const char *name)
@@ -157,14 +172,38 @@ static int check_source(
 		volume->object.name, controller->driver.info.name);
 }
 
+static int delete_from_driver(
+	const struct controller *controller, const struct volume *volume, struct error *err)
+{
+	struct string_map secret;
+	int result;
+
+	if (secrets_read_for_deletion(controller, volume, &secret, err) < 0)
+		return -1;
+	result = controller->driver.delete_volume(
+		controller->driver.self, volume->handle, secret.count ? &secret : NULL, err);
+	string_map_wipe(&secret);
+	return result;
+}
+
+/* A journal that still told of the making of this volume would have it made again, once its
+ * PersistentVolume is gone. */
+static int forget_request(
+	const struct controller *controller, const struct volume *volume, struct error *err)
+{
+	if (!volume->resize.claim_uid)
+		return 0;
+	return journal_forget(controller->journal, volume->resize.claim_uid, err);
+}
+
 static int delete_data(
 	const struct controller *controller, const struct volume *volume, struct error *err)
 {
 	if (check_source(controller, volume, err) == 0 &&
 		topology_check_volume(controller, volume, err) == 0 &&
 		check_detached(controller, volume, err) == 0 &&
-		controller->driver.delete_volume(
-			controller->driver.self, volume->handle, NULL, err) == 0)
+		forget_request(controller, volume, err) == 0 &&
+		delete_from_driver(controller, volume, err) == 0)
 		return 0;
 	event_record(controller->events, &volume->object, EVENT_WARNING, "VolumeFailedDelete", "%s",
 		err->text);
@@ -188,6 +227,28 @@ static int delete_volume(
 	return 0;
 }
 
+/* The same, counted under the names of sig-storage-lib. */
+static int delete_counted(
+	const struct controller *controller, const struct volume *volume, struct error *err)
+{
+	const char *class = volume->class_name ? volume->class_name : "";
+	struct timespec began, now;
+	int result;
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	result = delete_volume(controller, volume, err);
+	if (result < 0) {
+		metrics_add(controller->metrics, METRIC_DELETE_FAILED_TOTAL, 1, class);
+		return -1;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	metrics_add(controller->metrics, METRIC_DELETE_TOTAL, 1, class);
+	metrics_observe(controller->metrics, METRIC_DELETE_SECONDS,
+		(double)(now.tv_sec - began.tv_sec) + (double)(now.tv_nsec - began.tv_nsec) / 1e9,
+		class);
+	return 0;
+}
+
 int volume_controller_sync(const struct controller *controller, const char *name, struct error *err)
 {
 	_cleanup_object_ struct volume *volume = store_get(controller->volumes, name);
@@ -197,6 +258,6 @@ int volume_controller_sync(const struct controller *controller, const char *name
 		return 0;
 	result = sync_finalizer(controller, volume, err);
 	if (result == 0 && should_delete(controller, volume))
-		result = delete_volume(controller, volume, err);
+		result = delete_counted(controller, volume, err);
 	return result < 0 ? error_prefix(err, "volume %s", name) : 0;
 }

@@ -14,4 +14,9 @@
 int volume_controller_sync(
 	const struct controller *controller, const char *name, struct error *err);
 
+/* The PersistentVolume called NAME as the API server has it now; *RET_VOLUME is NULL where there is
+ * none. Caller unrefs. */
+int volume_controller_get(const struct controller *controller, const char *name,
+	struct volume **ret_volume, struct error *err);
+
 #endif

@@ -24,6 +24,7 @@
 #define PROVISIONING                                                                               \
 	"Normal Provisioning: External provisioner is provisioning volume for claim \"shop/c\"\n"
 #define SUCCEEDED "Normal ProvisioningSucceeded: Successfully provisioned volume pvc-u1\n"
+#define HOPELESS  "Volume provisioning failed with infeasible error. Retries will be delayed. "
 #define FAILED(why)                                                                                \
 	"Warning ProvisioningFailed: failed to provision volume with StorageClass "                \
 	"\"fast\": " why "\n"
@@ -35,6 +36,7 @@ struct fixture {
 	struct world world;
 	struct claim_controller *claims;
 	struct error err;
+	int64_t again_ms; /* what the last sync asked for */
 };
 
 static void begin(struct fixture *fixture, const char *claim, const char *class,
@@ -51,10 +53,8 @@ static void begin(struct fixture *fixture, const char *claim, const char *class,
 
 static int sync_claim(struct fixture *fixture)
 {
-	int64_t wait_ms;
-
 	fixture->err = (struct error){0};
-	return claim_controller_sync(fixture->claims, "u1", &wait_ms, &fixture->err);
+	return claim_controller_sync(fixture->claims, "u1", &fixture->again_ms, &fixture->err);
 }
 
 static void end(struct fixture *fixture)
@@ -68,48 +68,48 @@ static const struct {
 	const char *name, *claim, *class;
 	bool should;
 	const char *says; /* of the error, if there is one */
+	bool hopeless;    /* which comes again only rarely */
 } rules[] = {
-	{"ours", PLAIN, CLASS(""), true, NULL},
+	{"ours", PLAIN, CLASS(""), true, NULL, false},
 	{"old annotation",
 		CLAIM("'volume.beta.kubernetes.io/storage-provisioner': 'd.example.com'", "", SIZE),
-		CLASS(""), true, NULL},
+		CLASS(""), true, NULL, false},
 	{"new annotation before old",
 		CLAIM("'volume.kubernetes.io/storage-provisioner': 'other', "
 		      "'volume.beta.kubernetes.io/storage-provisioner': 'd.example.com'",
 			"", SIZE),
-		CLASS(""), false, NULL},
+		CLASS(""), false, NULL, false},
 	{"legacy class annotation",
 		CLAIM(OURS ", 'volume.beta.kubernetes.io/storage-class': 'fast'", "",
 			"'storageClassName': 'other', 'resources': {'requests': {'storage': '1'}}"),
-		CLASS(""), true, NULL},
-	{"bound already", CLAIM(OURS, "", SIZE ", 'volumeName': 'pv'"), CLASS(""), false, NULL},
-	{"no annotation", CLAIM("", "", SIZE), CLASS(""), false, NULL},
+		CLASS(""), true, NULL, false},
+	{"bound already", CLAIM(OURS, "", SIZE ", 'volumeName': 'pv'"), CLASS(""), false, NULL,
+		false},
+	{"no annotation", CLAIM("", "", SIZE), CLASS(""), false, NULL, false},
 	{"another's", CLAIM("'volume.kubernetes.io/storage-provisioner': 'other'", "", SIZE),
-		CLASS(""), false, NULL},
+		CLASS(""), false, NULL, false},
 	{"going away", CLAIM(OURS, ", 'deletionTimestamp': '2026-01-01T00:00:00Z'", SIZE),
-		CLASS(""), false, NULL},
-	{"no such class", PLAIN, NULL, false,
-		"claim shop/c: storage class \"fast\" does not exist"},
+		CLASS(""), false, NULL, false},
+	{"no such class", PLAIN, NULL, false, "claim shop/c: storage class \"fast\" does not exist",
+		false},
 	{"class of another", PLAIN,
-		"{'metadata': {'name': 'fast', 'uid': 'c1'}, 'provisioner': 'other'}", false, NULL},
+		"{'metadata': {'name': 'fast', 'uid': 'c1'}, 'provisioner': 'other'}", false, NULL,
+		false},
 	{"waits, no node", PLAIN, CLASS(", 'volumeBindingMode': 'WaitForFirstConsumer'"), false,
-		NULL},
+		NULL, false},
 	{"waits, empty node", CLAIM(OURS ", 'volume.kubernetes.io/selected-node': ''", "", SIZE),
-		CLASS(", 'volumeBindingMode': 'WaitForFirstConsumer'"), false, NULL},
+		CLASS(", 'volumeBindingMode': 'WaitForFirstConsumer'"), false, NULL, false},
 	{"waits, node selected", CLAIM(OURS ", " NODE, "", SIZE),
-		CLASS(", 'volumeBindingMode': 'WaitForFirstConsumer'"), true, NULL},
-	{"immediate", PLAIN, CLASS(", 'volumeBindingMode': 'Immediate'"), true, NULL},
-	{"block", CLAIM(OURS, "", SIZE ", 'volumeMode': 'Block'"), CLASS(""), true, NULL},
+		CLASS(", 'volumeBindingMode': 'WaitForFirstConsumer'"), true, NULL, false},
+	{"immediate", PLAIN, CLASS(", 'volumeBindingMode': 'Immediate'"), true, NULL, false},
+	{"block", CLAIM(OURS, "", SIZE ", 'volumeMode': 'Block'"), CLASS(""), true, NULL, false},
 	{"populator", CLAIM(OURS, "", SIZE ", 'dataSourceRef': {'kind': 'Backup', 'name': 'b'}"),
-		CLASS(""), false, NULL},
+		CLASS(""), false, NULL, false},
 	{"selector", CLAIM(OURS, "", SIZE ", 'selector': {}"), CLASS(""), false,
-		"claim shop/c: claim Selector is not supported"},
-	{"snapshot",
-		CLAIM(OURS, "", SIZE ", 'dataSource': {'kind': 'VolumeSnapshot', 'name': 's'}"),
-		CLASS(""), false, "data source VolumeSnapshot s is not supported"},
+		"claim Selector is not supported", true},
 	{"no size", CLAIM(OURS, "", "'storageClassName': 'fast'"), CLASS(""), false,
-		"is not a size"},
-	{"not there", NULL, CLASS(""), false, NULL},
+		"is not a size", true},
+	{"not there", NULL, CLASS(""), false, NULL, false},
 };
 
 static void test_rules(void **state)
@@ -123,7 +123,9 @@ static void test_rules(void **state)
 
 		begin(&fixture, rules[i].claim, rules[i].class, &made, 1, api, 1);
 		result = sync_claim(&fixture);
-		assert_case(rules[i].name, result == (rules[i].says ? -1 : 0));
+		assert_case(
+			rules[i].name, result == (rules[i].says && !rules[i].hopeless ? -1 : 0));
+		assert_case(rules[i].name, (fixture.again_ms > 0) == rules[i].hopeless);
 		assert_case(rules[i].name, fixture.world.call_count == rules[i].should);
 		assert_case(rules[i].name, fake_api_count(&fixture.world.api) == rules[i].should);
 		if (rules[i].says)
@@ -214,13 +216,15 @@ static void check_answer(size_t i)
 	struct driver_step steps[] = {{answers[i].kind, "why", 0, {NULL}, {NULL}}, made,
 		{ERROR_NONE, NULL, 0, {NULL}, {NULL}}};
 	const char *name = error_kind_name(answers[i].kind);
+	bool hopeless = answers[i].kind == ERROR_INVALID;
 	_cleanup_free_ char *events = NULL, *calls = NULL;
 	struct fixture fixture;
 
 	begin(&fixture, PLAIN, CLASS(""), steps, 3, api, 1);
-	assert_case(name, sync_claim(&fixture) == -1);
+	assert_case(name, sync_claim(&fixture) == (hopeless ? 0 : -1));
+	assert_case(name, (fixture.again_ms > 0) == hopeless);
 	assert_case(name, fixture.err.kind == answers[i].kind);
-	assert_case_text(name, fixture.err.text, "claim shop/c: why");
+	assert_case_text(name, fixture.err.text, hopeless ? "why" : "claim shop/c: why");
 	store_delete(fixture.world.controller.claims, "u1");
 	assert_case(name, sync_claim(&fixture) == 0);
 	calls = world_calls(&fixture.world);
@@ -228,7 +232,11 @@ static void check_answer(size_t i)
 	assert_case(name, sync_claim(&fixture) == 0);
 	assert_case(name, fixture.world.call_count == (answers[i].final ? 1 : 3));
 	events = world_events(&fixture.world);
-	assert_case_text(name, events, PROVISIONING FAILED("why"));
+	assert_case_text(name, events,
+		hopeless ? PROVISIONING
+			"Warning ProvisioningFailed: " HOPELESS
+			"failed to provision volume with StorageClass \"fast\": why\n"
+			 : PROVISIONING FAILED("why"));
 	end(&fixture);
 }
 
@@ -381,7 +389,9 @@ static const struct {
 	const char *kinds; /* of the calls: c and d */
 } vanished[] = {
 	{"deleted", {LOST, MADE, DELETED}, GONE, {0, 0, 0}, "ccd"},
-	{"has a PersistentVolume", {LOST}, {GET_PV, ERROR_NONE, "{}", false}, {0, 0, 0}, "c"},
+	{"has a PersistentVolume", {LOST},
+		{GET_PV, ERROR_NONE, "{'metadata': {'name': 'pvc-u1', 'uid': 'v1'}}", false},
+		{0, 0, 0}, "c"},
 	{"not known whether it has one", {LOST}, {GET_PV, ERROR_UNAVAILABLE, "away", true},
 		{-1, -1, -1}, "c"},
 	{"may not be asked", {LOST}, {GET_PV, ERROR_FORBIDDEN, "no", true}, {-1, -1, -1}, "c"},

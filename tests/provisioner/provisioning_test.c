@@ -5,7 +5,12 @@
 
 #include "names.h"
 #include "testing.h"
+#include "volume_object.h"
 #include "world.h"
+
+#define NO_SECRET                                                                                  \
+	"'volume.kubernetes.io/provisioner-deletion-secret-name': '',"                             \
+	"'volume.kubernetes.io/provisioner-deletion-secret-namespace': ''"
 
 static const char web_0[] =
 	"{'metadata': {'name': 'data-web-0', 'namespace': 'shop', 'uid': 'u1',"
@@ -63,13 +68,12 @@ static void check_volume(struct fixture *fixture, const char *call, const char *
 	struct json_object *made, *wanted = json_of(object);
 	struct csi_volume volume;
 
-	assert_int_equal(provisioning_create(
-				 &fixture->provisioning, &fixture->world.controller, &volume, NULL),
+	assert_int_equal(volume_request_send(fixture->provisioning.request,
+				 &fixture->world.controller, NULL, &volume, &fixture->err),
 		0);
 	calls = world_calls(&fixture->world);
 	assert_string_equal(calls, call);
-	made = provisioning_volume_object(
-		&fixture->provisioning, &fixture->world.controller, &volume);
+	made = volume_object_make(&fixture->provisioning, &fixture->world.controller, &volume);
 	if (!json_object_equal(made, wanted))
 		assert_string_equal(
 			json_object_to_json_string(made), json_object_to_json_string(wanted));
@@ -93,7 +97,7 @@ static void test_volume_of_a_set(void **state)
 		"ordinal.dev/statefulset-uid=s1,ordinal.dev/template=data,ordinal.dev/ordinal=0}"
 		" modes[ReadWriteOnce,ReadOnlyMany] options[hard,noatime] fs=xfs",
 		"{'apiVersion': 'v1', 'kind': 'PersistentVolume', 'metadata': {'name': 'pvc-u1',"
-		" 'annotations': {'pv.kubernetes.io/provisioned-by': 'd.example.com',"
+		" 'annotations': {'pv.kubernetes.io/provisioned-by': 'd.example.com'," NO_SECRET ","
 		"  'ordinal.dev/statefulset': 'web', 'ordinal.dev/template': 'data',"
 		"  'ordinal.dev/ordinal': '0'},"
 		" 'labels': {'ordinal.dev/statefulset': 'web', 'ordinal.dev/template': 'data',"
@@ -126,7 +130,8 @@ static void test_plain_volume(void **state)
 		"csi.storage.k8s.io/pvc/namespace=shop,csi.storage.k8s.io/pv/name=pvc-u1}"
 		" modes[] options[] block",
 		"{'apiVersion': 'v1', 'kind': 'PersistentVolume', 'metadata': {'name': 'pvc-u1',"
-		" 'annotations': {'pv.kubernetes.io/provisioned-by': 'd.example.com'},"
+		" 'annotations': {'pv.kubernetes.io/provisioned-by': 'd.example.com'," NO_SECRET
+		"},"
 		" 'labels': {}, 'finalizers': []},"
 		"'spec': {'capacity': {'storage': '1Gi'}, 'accessModes': [],"
 		" 'claimRef': {'apiVersion': 'v1', 'kind': 'PersistentVolumeClaim',"
@@ -178,7 +183,8 @@ static void test_namespace_uid(void **state)
 		assert_int_equal(result, cases[i].uid ? 0 : -1);
 		if (result < 0)
 			assert_int_equal(fixture.err.kind, cases[i].kind);
-		uid = string_map_get(&fixture.provisioning.parameters, ORDINAL_KEY_NAMESPACE_UID);
+		uid = string_map_get(
+			&fixture.provisioning.request->parameters, ORDINAL_KEY_NAMESPACE_UID);
 		assert_string_equal(uid ? uid : "", cases[i].uid ? cases[i].uid : "");
 		end(&fixture);
 	}
@@ -194,9 +200,9 @@ static void test_block_has_no_fs_type(void **state)
 
 	(void)state;
 	begin(&fixture, plain, class_delete, &step, 1);
-	provisioning_create(&fixture.provisioning, &fixture.world.controller, &volume, NULL);
-	object = provisioning_volume_object(
-		&fixture.provisioning, &fixture.world.controller, &volume);
+	volume_request_send(fixture.provisioning.request, &fixture.world.controller, NULL, &volume,
+		&fixture.err);
+	object = volume_object_make(&fixture.provisioning, &fixture.world.controller, &volume);
 	spec = json_member(object, "spec", json_type_object);
 	assert_null(json_string(json_member(spec, "csi", json_type_object), "fsType"));
 	json_object_put(object);
@@ -231,9 +237,9 @@ static void test_labels(void **state)
 		struct fixture fixture;
 
 		begin(&fixture, web_0, class_delete, NULL, 0);
-		strcpy(fixture.provisioning.place.statefulset, cases[i].set);
-		strcpy(fixture.provisioning.place.template, cases[i].template);
-		object = provisioning_volume_object(
+		strcpy(fixture.provisioning.request->place.statefulset, cases[i].set);
+		strcpy(fixture.provisioning.request->place.template, cases[i].template);
+		object = volume_object_make(
 			&fixture.provisioning, &fixture.world.controller, &volume);
 		metadata = json_member(object, "metadata", json_type_object);
 		labels = json_member(metadata, "labels", json_type_object);
@@ -266,15 +272,15 @@ static void test_allowed_topologies(void **state)
 
 	(void)state;
 	assert_int_equal(begin(&fixture, plain, CLASS, &step, 1), 0);
-	assert_false(fixture.provisioning.has_topology);
+	assert_false(fixture.provisioning.request->requisite.count > 0);
 	provisioning_done(&fixture.provisioning);
 	fixture.world.controller.driver.info.topology = true;
 	fixture.world.controller.driver.info.ours = false;
 	assert_int_equal(provisioning_init(&fixture.provisioning, &fixture.world.controller,
 				 fixture.claim, fixture.class, NULL, &fixture.err),
 		0);
-	assert_int_equal(provisioning_create(
-				 &fixture.provisioning, &fixture.world.controller, &volume, NULL),
+	assert_int_equal(volume_request_send(fixture.provisioning.request,
+				 &fixture.world.controller, NULL, &volume, &fixture.err),
 		0);
 	csi_volume_done(&volume);
 	calls = world_calls(&fixture.world);
@@ -291,8 +297,8 @@ static void check_parameters(struct fixture *fixture, const char *wanted)
 
 	fixture->world.steps = &step;
 	fixture->world.step_count = 1;
-	assert_int_equal(provisioning_create(
-				 &fixture->provisioning, &fixture->world.controller, &volume, NULL),
+	assert_int_equal(volume_request_send(fixture->provisioning.request,
+				 &fixture->world.controller, NULL, &volume, &fixture->err),
 		0);
 	csi_volume_done(&volume);
 	calls = world_calls(&fixture->world);
@@ -361,10 +367,10 @@ static void test_long_names(void **state)
 
 	(void)state;
 	begin(&fixture, web_0, class_retain, &step, 1);
-	snprintf(fixture.provisioning.place.template, 254, "%s", name);
-	provisioning_create(&fixture.provisioning, &fixture.world.controller, &volume, NULL);
-	object = provisioning_volume_object(
-		&fixture.provisioning, &fixture.world.controller, &volume);
+	snprintf(fixture.provisioning.request->place.template, 254, "%s", name);
+	volume_request_send(fixture.provisioning.request, &fixture.world.controller, NULL, &volume,
+		&fixture.err);
+	object = volume_object_make(&fixture.provisioning, &fixture.world.controller, &volume);
 	metadata = json_member(object, "metadata", json_type_object);
 	assert_null(json_string(
 		json_member(metadata, "labels", json_type_object), "ordinal.dev/template"));
@@ -390,12 +396,6 @@ static const struct {
 } refused[] = {
 	{"selector", CLAIM_WITH(SIZE ", 'selector': {'matchLabels': {}}"), class_delete,
 		ERROR_INVALID, "remove spec.selector"},
-	{"snapshot", CLAIM_WITH(SIZE ", 'dataSource': {'kind': 'VolumeSnapshot', 'name': 's'}"),
-		class_delete, ERROR_INVALID, "data source VolumeSnapshot s"},
-	{"clone",
-		CLAIM_WITH(
-			SIZE ", 'dataSourceRef': {'kind': 'PersistentVolumeClaim', 'name': 'c'}"),
-		class_delete, ERROR_INVALID, "data source PersistentVolumeClaim c"},
 	{"no size", CLAIM_WITH(""), class_delete, ERROR_INVALID, "\"\" is not a size"},
 	{"negative", CLAIM_WITH("'resources': {'requests': {'storage': '-1'}}"), class_delete,
 		ERROR_INVALID, "\"-1\" is not a size"},
@@ -406,8 +406,8 @@ static const struct {
 	{"any key of ours", plain, CLASS_WITH("ordinal.dev/"), ERROR_INVALID, "is not for classes"},
 	{"the claim's name", plain, CLASS_WITH("csi.storage.k8s.io/pvc/name"), ERROR_INVALID,
 		"csi.storage.k8s.io/pvc/name is not known"},
-	{"secrets", plain, CLASS_WITH("csi.storage.k8s.io/provisioner-secret-name"), ERROR_INVALID,
-		"class fast: parameter csi.storage.k8s.io/provisioner-secret-name"},
+	{"half a secret", plain, CLASS_WITH("csi.storage.k8s.io/provisioner-secret-name"),
+		ERROR_INVALID, "csi.storage.k8s.io/provisioner-secret"},
 	{"a typing error", plain, CLASS_WITH("csi.storage.k8s.io/fsType"), ERROR_INVALID,
 		"csi.storage.k8s.io/fsType is not known"},
 };
@@ -442,8 +442,8 @@ static void test_too_small(void **state)
 		struct fixture fixture;
 
 		assert_int_equal(begin(&fixture, plain, class_retain, steps[i], 2), 0);
-		assert_int_equal(provisioning_create(&fixture.provisioning,
-					 &fixture.world.controller, &volume, &fixture.err),
+		assert_int_equal(volume_request_send(fixture.provisioning.request,
+					 &fixture.world.controller, NULL, &volume, &fixture.err),
 			-1);
 		assert_int_equal(fixture.err.kind, i ? ERROR_ABORTED : ERROR_OUT_OF_RANGE);
 		assert_non_null(strstr(fixture.err.text, "smaller than the 1Gi"));
@@ -463,11 +463,13 @@ static void test_same_again(void **state)
 
 	(void)state;
 	assert_int_equal(begin(&fixture, web_0, class_delete, steps, 2), 0);
-	provisioning_create(&fixture.provisioning, &fixture.world.controller, &volume, NULL);
+	volume_request_send(fixture.provisioning.request, &fixture.world.controller, NULL, &volume,
+		&fixture.err);
 	provisioning_done(&fixture.provisioning);
 	provisioning_init(&fixture.provisioning, &fixture.world.controller, fixture.claim,
 		fixture.class, NULL, NULL);
-	provisioning_create(&fixture.provisioning, &fixture.world.controller, &volume, NULL);
+	volume_request_send(fixture.provisioning.request, &fixture.world.controller, NULL, &volume,
+		&fixture.err);
 	assert_int_equal(fixture.world.call_count, 2);
 	assert_string_equal(fixture.world.calls[0], fixture.world.calls[1]);
 	end(&fixture);

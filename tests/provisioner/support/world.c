@@ -204,12 +204,15 @@ void world_init(struct world *world, const struct driver_step *driver, size_t dr
 	const struct api_step *api, size_t api_count)
 {
 	struct controller *controller = &world->controller;
-	struct kube_api events;
+	struct kube_api events, map;
+	struct error err;
 
 	*world = (struct world){.steps = driver, .step_count = driver_count};
 	fake_api_init(&world->api, api, api_count);
 	fake_api_init(&world->events, events_steps, ARRAY_SIZE(events_steps));
+	map_server_init(&world->map);
 	events = fake_api_table(&world->events);
+	map = map_server_api(&world->map);
 	*controller = (struct controller){
 		.api = fake_api_table(&world->api),
 		.driver = {.create_volume = create_volume,
@@ -230,8 +233,13 @@ void world_init(struct world *world, const struct driver_step *driver, size_t dr
 		.volume_name_prefix = "pvc",
 		.extra_create_metadata = true,
 		.immediate_topology = true,
+		.journal =
+			journal_new(&map, &(struct journal_options){"ns", "journal", "tester", 0}),
+		.retry_max_ms = 300000,
 	};
 	controller->ordinals = ordinals_new(controller->sets, &controller->api);
+	if (journal_open(controller->journal, &err) < 0)
+		abort();
 }
 
 void world_done(struct world *world)
@@ -247,6 +255,8 @@ void world_done(struct world *world)
 	store_free(controller->sets);
 	store_free(controller->nodes);
 	store_free(controller->csi_nodes);
+	journal_free(controller->journal);
+	map_server_done(&world->map);
 	fake_api_done(&world->api);
 	fake_api_done(&world->events);
 	for (size_t i = 0; i < world->call_count; i++)

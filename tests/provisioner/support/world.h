@@ -8,6 +8,8 @@
 
 #include "controller.h"
 #include "fake_api.h"
+#include "journal.h"
+#include "map_server.h"
 
 /* One answer of the driver. */
 struct driver_step {
@@ -27,6 +29,7 @@ struct driver_step {
 struct world {
 	struct controller controller;
 	struct fake_api api, events;
+	struct map_server map; /* has the journal */
 	const struct driver_step *steps;
 	size_t step_count, step;
 	char *calls[WORLD_CALLS_MAX]; /* "create NAME BYTES ...", "delete HANDLE", ... */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The controllers at work: caches that a reflector fills, one queue of keys, and the workers that
+ * sync them. Caches are filled from the start; work begins when the lease is held and the journal
+ * is taken over, so that a standby takes over with warm caches.
+ */
+#ifndef ORDINAL_MANAGER_H
+#define ORDINAL_MANAGER_H
+
+#include "csi_client.h"
+#include "lease.h"
+#include "metrics.h"
+#include "options.h"
+#include "rest_client.h"
+
+struct manager;
+
+struct manager_options {
+	const struct options *options; /* the command line's */
+	const char *component; /* the source of events: the driver, and which of its provisioners */
+	const char *holder;    /* of lease and journal: unique for each process */
+	const char *namespace; /* of both */
+	const char *journal;   /* its name */
+	struct lease *lease;   /* not started; or NULL: nobody else does this work */
+	const char *lease_name;
+	struct metrics *metrics; /* or NULL */
+};
+
+/* CLIENT, DRIVER and what OPTIONS point to must outlive it. Caller frees, not before it was stopped
+ * where it was started. */
+struct manager *manager_new(struct rest_client *client, const struct csi_driver *driver,
+	const struct manager_options *options);
+void manager_free(struct manager *manager);
+DEFINE_CLEANUP(struct manager *, manager_free);
+
+void manager_start(struct manager *manager);
+
+/* Take no more keys, and wait for the calls under way for at most LIMIT_MS: whether all ended.
+ * Where they did not, the workers still use everything, and only _exit() is left. The lease is
+ * released in both cases: the journal tells of those calls, and whoever leads next repeats them. */
+bool manager_stop(struct manager *manager, int limit_ms);
+
+/* Have the form of health checks: whether the caches were filled; whether no watch is lost for
+ * long; whether no loop is stuck; whether who works holds the lease. */
+int manager_check_synced(void *manager, struct error *err);
+int manager_check_watches(void *manager, struct error *err);
+int manager_check_loops(void *manager, struct error *err);
+int manager_check_lease(void *manager, struct error *err);
+
+#endif
