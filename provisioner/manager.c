@@ -149,7 +149,7 @@ static void make_sweep(struct manager *manager)
 					      .mode = (enum sweep_mode)options->sweep,
 					      .cluster_uid = manager->cluster_uid,
 					      .volume_name_prefix = options->volume_name_prefix,
-					      .grace_ms = SWEEP_GRACE_MS,
+					      .grace_ms = options->sweep_grace_ms,
 					      .journaled = is_journaled,
 					      .context = controller->journal,
 					      .now_ms = boottime_ms,

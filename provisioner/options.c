@@ -7,6 +7,7 @@
 #include "flags.h"
 #include "log.h"
 #include "rpc_client.h"
+#include "sweep.h"
 
 #define PROGRAM "ordinal-provisioner"
 
@@ -80,6 +81,7 @@ static const struct options defaults = {
 	.http_endpoint = "",
 	.metrics_path = "/metrics",
 	.sweep_interval_ms = 3600000,
+	.sweep_grace_ms = SWEEP_GRACE_MS,
 	.workers = 16,
 	.timeout_ms = 10000,
 	.retry_interval_start_ms = 1000,
@@ -176,6 +178,10 @@ void options_parse(struct options *options, int argc, char **argv)
 		{"sweep-interval", FLAG_DURATION, &options->sweep_interval_ms,
 			"Time between two looks for such volumes; 0s: never. Default 1h.", 0,
 			86400000, NULL},
+		{"sweep-grace", FLAG_DURATION, &options->sweep_grace_ms,
+			"How long a volume must have been unknown before it counts as one. Default "
+			"10m.",
+			0, 86400000, NULL},
 		{.name = NULL},
 	};
 

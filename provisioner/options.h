@@ -26,7 +26,7 @@ struct options {
 	const char *http_endpoint; /* "": none */
 	const char *metrics_path;
 	int sweep; /* enum sweep_mode */
-	int sweep_interval_ms;
+	int sweep_interval_ms, sweep_grace_ms;
 	int workers;
 	int timeout_ms;
 	int retry_interval_start_ms;

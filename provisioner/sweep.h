@@ -9,7 +9,8 @@
 
 #include "controller.h"
 
-/* How long a volume must have been without an owner, in milliseconds, before it counts. */
+/* How long a volume must have been without an owner, in milliseconds, before it counts, unless
+ * --sweep-grace says otherwise. */
 #define SWEEP_GRACE_MS (10 * 60 * 1000)
 
 enum sweep_mode { SWEEP_REPORT, SWEEP_ARCHIVE, SWEEP_OFF };

@@ -94,6 +94,9 @@ check "node deployment: delays" 2 "--node-deployment-max-delay: is shorter than"
   --node-deployment-base-delay=90s
 check "node deployment: no delay" 2 '--node-deployment-base-delay: "0" lacks a unit' \
   --node-deployment-base-delay=0
+check "sweep: unknown" 2 '--sweep: "delete" is not one of report|archive|off' --sweep=delete
+check "sweep: no unit" 2 '--sweep-grace: "600" lacks a unit' --sweep-grace=600
+check "sweep: its help is shown" 2 "before it counts as one" --sweep-grace=90000h
 
 # Understood, and yet it cannot run: 1.
 check "no cluster" 1 "use --kubeconfig=FILE" --workers=3
