@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * scripted_driver: the CSI driver of the tests as a program of its own, for tests that run
- * ordinal-provisioner itself. Prints a line for every call: METHOD SUBJECT RESULT.
+ * ordinal-provisioner itself. Prints a line for every call: METHOD SUBJECT RESULT; before it, where
+ * they came with it, METHOD secrets KEY,KEY and METHOD source HANDLE.
  */
 #include "scripted_driver.h"
 

@@ -137,3 +137,29 @@ char *message_text(const ProtobufCMessage *message)
 	fclose(out);
 	return text;
 }
+
+char *message_text_keys(const ProtobufCMessage *message, const char *field)
+{
+	const ProtobufCFieldDescriptor *found =
+		protobuf_c_message_descriptor_get_field_by_name(message->descriptor, field);
+	const char *base = (const char *)message;
+	ProtobufCMessage *const *entries;
+	size_t count, size;
+	char *text = NULL;
+	FILE *out;
+
+	if (!found || !(count = *(const size_t *)(base + found->quantifier_offset)))
+		return NULL;
+	entries = *(ProtobufCMessage *const *const *)(base + found->offset);
+	out = open_memstream(&text, &size);
+	if (!out)
+		abort();
+	for (size_t i = 0; i < count; i++) {
+		const char *key =
+			(const char *)entries[i] + entries[i]->descriptor->fields[0].offset;
+
+		fprintf(out, "%s%s", i ? "," : "", *(char *const *)key);
+	}
+	fclose(out);
+	return text;
+}

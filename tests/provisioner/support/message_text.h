@@ -11,4 +11,8 @@
  * Entries of maps are key:value. Caller frees. */
 char *message_text(const ProtobufCMessage *message);
 
+/* The keys of the map FIELD with commas between them, without their values; NULL where there is no
+ * such field, or nothing in it. Caller frees. */
+char *message_text_keys(const ProtobufCMessage *message, const char *field);
+
 #endif

@@ -53,6 +53,15 @@ static bool wait_ms(const struct rpc_reply *reply, int ms)
 	return !atomic_load(gone);
 }
 
+/* Which secrets came with the call, but not what they are. */
+static void log_secrets(const struct scripted_call *call, const ProtobufCMessage *message)
+{
+	_cleanup_free_ char *keys = message_text_keys(message, "secrets");
+
+	if (keys)
+		scripted_methods_log(call, "secrets", keys);
+}
+
 static int handle(
 	void *context, const ProtobufCMessage *message, struct rpc_reply *reply, struct error *err)
 {
@@ -65,6 +74,7 @@ static int handle(
 	call.rule = find_rule(driver, call.method);
 	note_asked(driver, served->method, message);
 	pthread_mutex_unlock(&driver->lock);
+	log_secrets(&call, message);
 	if (!wait_ms(reply, driver->options.delay_ms) ||
 		(call.rule && call.rule->answer == SCRIPTED_HANG && !wait_ms(reply, -1))) {
 		scripted_methods_log(&call, "-", "given up");

@@ -345,6 +345,12 @@ static void tell_place(struct told *told, const struct scripted_call *call,
 	}
 }
 
+static void log_source(const struct scripted_call *call, const Csi__V1__VolumeContentSource *source)
+{
+	if (source && source->type_case == CSI__V1__VOLUME_CONTENT_SOURCE__TYPE_VOLUME)
+		scripted_methods_log(call, "source", source->volume->volume_id);
+}
+
 static int create_volume(struct scripted_call *call, const ProtobufCMessage *message)
 {
 	const Csi__V1__CreateVolumeRequest *request = (const Csi__V1__CreateVolumeRequest *)message;
@@ -366,6 +372,7 @@ static int create_volume(struct scripted_call *call, const ProtobufCMessage *mes
 	}
 	tell_place(&told, call, request);
 	told.volume.content_source = request->volume_content_source;
+	log_source(call, request->volume_content_source);
 	response.volume = &told.volume;
 	result = reply(call, request->name, &response.base);
 	told_done(&told);
