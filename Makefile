@@ -118,7 +118,7 @@ bench-csi: $(BUILD)/ordinal-csi $(BUILD)/tests/bench/csi/csi_bench
 test: build/.packages-test $(PROGRAMS) $(TESTS)
 	@tests/run $(BUILD) $(TESTS)
 
-e2e: image
+e2e: image $(BUILD)/tests/provisioner/scripted_driver
 	@tests/e2e/run
 
 demo: image

@@ -18,9 +18,13 @@ begin() {
   trap 'end' EXIT
 }
 
+at_end=(:) # COMMAND...: what else is to be done at the end; it is told the test's exit code
+
 end() {
   local code=$?
   trap - EXIT
+  set +e
+  "${at_end[@]}" $code
   kube delete pod --all --grace-period=0 --force --wait=false >/dev/null 2>&1
   kube delete namespace "$story_namespace" --wait=false >/dev/null
   cluster_down
@@ -41,13 +45,15 @@ spec:
 END
 }
 
-# class NAME [PARAMETERS as a YAML map] [RECLAIM POLICY] [BINDING MODE]
+# class NAME [PARAMETERS as a YAML map] [RECLAIM POLICY] [BINDING MODE]: of the driver CLASS_DRIVER;
+# its volumes grow with CLASS_GROWS=true
 class() {
   kube apply -f - >/dev/null <<END
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {name: $1}
-provisioner: hostpath.ordinal.dev
+provisioner: ${CLASS_DRIVER:-hostpath.ordinal.dev}
+allowVolumeExpansion: ${CLASS_GROWS:-false}
 reclaimPolicy: ${3:-Delete}
 volumeBindingMode: ${4:-WaitForFirstConsumer}
 parameters: ${2:-"{}"}
@@ -105,6 +111,23 @@ END
 }
 set_ready() { [ "$(kube get statefulset "$1" -o jsonpath='{.status.readyReplicas}')" = 2 ]; }
 
+# claims PREFIX FROM TO [CLASS]: claims PREFIX-FROM to PREFIX-TO, in one call
+claims() {
+  local i
+  for ((i = $2; i <= $3; i++)); do
+    cat <<END
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: $1-$i, labels: {e2e: "yes"}}
+spec:
+  accessModes: [ReadWriteOnce]
+  storageClassName: ${4:-ordinal-hostpath}
+  resources: {requests: {storage: 1Mi}}
+---
+END
+  done | kube create -f - >/dev/null
+}
+
 claim_is() { [ "$(kube get pvc "$1" -o jsonpath='{.status.phase}')" = "$2" ]; }
 volume_of() { kube get pvc "$1" -o jsonpath='{.spec.volumeName}'; }
 pod_ready() { [ "$(kube get pod "$1" -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
@@ -113,6 +136,19 @@ gone() { [ -z "$(kube get "$@" --ignore-not-found -o name)" ]; }
 # event_says OBJECT REASON WORDS: an event of that reason on the object holds the words
 event_says() {
   contains "$(kube get events --field-selector "involvedObject.name=$1,reason=$2" -o jsonpath='{.items[*].message}')" "$3"
+}
+
+# event_count OBJECT REASON: how many events of that reason there are; event_times: how often it was
+# told in all
+event_count() {
+  kube get events --field-selector "involvedObject.name=$1,reason=$2" -o name | wc -l
+}
+event_times() {
+  local count sum=0
+  for count in $(kube get events --field-selector "involvedObject.name=$1,reason=$2" -o jsonpath='{.items[*].count}'); do
+    sum=$((sum + count))
+  done
+  echo $sum
 }
 
 # The names of the volumes of this namespace's claims, a line each.
