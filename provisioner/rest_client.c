@@ -231,6 +231,10 @@ static int status_error(const struct rest_response *response, long status, struc
 		kind = ERROR_UNAVAILABLE;
 	if (message)
 		return error_set(err, kind, "%s", message);
+	if (status == 404)
+		return error_set(err, kind,
+			"the API server answered with HTTP status 404: it does not serve that kind "
+			"of object");
 	return error_set(err, kind, "the API server answered with HTTP status %ld", status);
 }
 

@@ -126,9 +126,11 @@ static const struct {
 	{"not found", {"", 404, NULL, STATUS("NotFound", "pv gone"), 0, 0, 0}, ERROR_NOT_FOUND,
 		"pv gone"},
 	{"a proxy's 404", {"", 404, NULL, "<html>", 0, 0, 0}, ERROR_UNAVAILABLE,
-		"the API server answered with HTTP status 404"},
+		"the API server answered with HTTP status 404: it does not serve that kind of "
+		"object"},
 	{"an empty 404", {"", 404, NULL, "", 0, 0, 0}, ERROR_UNAVAILABLE,
-		"the API server answered with HTTP status 404"},
+		"the API server answered with HTTP status 404: it does not serve that kind of "
+		"object"},
 	{"404 with another reason", {"", 404, NULL, STATUS("", "no such API"), 0, 0, 0},
 		ERROR_UNAVAILABLE, "no such API"},
 	{"exists", {"", 409, NULL, STATUS("AlreadyExists", "there"), 0, 0, 0}, ERROR_ALREADY_EXISTS,
