@@ -138,17 +138,11 @@ event_says() {
   contains "$(kube get events --field-selector "involvedObject.name=$1,reason=$2" -o jsonpath='{.items[*].message}')" "$3"
 }
 
-# event_count OBJECT REASON: how many events of that reason there are; event_times: how often it was
-# told in all
-event_count() {
-  kube get events --field-selector "involvedObject.name=$1,reason=$2" -o name | wc -l
-}
-event_times() {
-  local count sum=0
-  for count in $(kube get events --field-selector "involvedObject.name=$1,reason=$2" -o jsonpath='{.items[*].count}'); do
-    sum=$((sum + count))
-  done
-  echo $sum
+# events_saying OBJECT REASON WORDS: how many events that is, and then how often it was told in all
+events_saying() {
+  kube get events --field-selector "involvedObject.name=$1,reason=$2" \
+    -o jsonpath='{range .items[*]}{.count} {.message}{"\n"}{end}' |
+    awk -v words="$3" 'index($0, words) {events++; times += $1} END {print events + 0, times + 0}'
 }
 
 # The names of the volumes of this namespace's claims, a line each.
