@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "journal.h"
+
 #define RESOURCES_MAX 16
 
 struct gauges;
@@ -59,7 +61,7 @@ static const struct {
 struct gauges {
 	struct metrics *metrics;
 	struct reflector *reflector;
-	struct journal *journal;
+	const struct controller *controller;
 	const struct lease *lease;
 	struct gauge resources[RESOURCES_MAX][ARRAY_SIZE(figures)];
 	size_t resource_count;
@@ -76,7 +78,12 @@ static double read_resource(void *context)
 
 static double read_journal(void *context)
 {
-	return (double)journal_count(((const struct gauges *)context)->journal);
+	return (double)journal_count(((const struct gauges *)context)->controller->journal);
+}
+
+static double read_store(void *context)
+{
+	return (double)store_count(context);
 }
 
 static double read_lease(void *context)
@@ -94,8 +101,32 @@ static void add_resource(struct gauges *gauges, size_t resource, const char *plu
 	}
 }
 
-struct gauges *gauges_new(struct metrics *metrics, struct reflector *reflector,
-	struct journal *journal, const struct lease *lease, const char *lease_name)
+static void add_stores(struct gauges *gauges, bool forget)
+{
+	const struct controller *controller = gauges->controller;
+	const struct {
+		struct store *store;
+		const char *plural;
+	} stores[] = {
+		{controller->claims, claim_type.plural},
+		{controller->volumes, volume_type.plural},
+		{controller->classes, storage_class_type.plural},
+		{controller->sets, stateful_set_type.plural},
+		{controller->nodes, node_type.plural},
+		{controller->csi_nodes, csi_node_type.plural},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(stores); i++) {
+		if (forget)
+			metrics_forget(gauges->metrics, stores[i].store);
+		else
+			metrics_gauge(gauges->metrics, METRIC_STORE_OBJECTS, read_store,
+				stores[i].store, stores[i].plural);
+	}
+}
+
+struct gauges *gauges_new(struct metrics *metrics, const struct controller *controller,
+	struct reflector *reflector, const struct lease *lease, const char *lease_name)
 {
 	struct gauges *gauges = calloc(1, sizeof(*gauges));
 	struct reflector_state states[RESOURCES_MAX];
@@ -104,13 +135,14 @@ struct gauges *gauges_new(struct metrics *metrics, struct reflector *reflector,
 		abort();
 	gauges->metrics = metrics;
 	gauges->reflector = reflector;
-	gauges->journal = journal;
+	gauges->controller = controller;
 	gauges->lease = lease;
 	gauges->resource_count = reflector_states(reflector, states, RESOURCES_MAX);
 	if (gauges->resource_count > RESOURCES_MAX)
 		gauges->resource_count = RESOURCES_MAX;
 	for (size_t i = 0; i < gauges->resource_count; i++)
 		add_resource(gauges, i, states[i].plural);
+	add_stores(gauges, false);
 	metrics_gauge(metrics, METRIC_JOURNAL_ENTRIES, read_journal, gauges);
 	if (lease)
 		metrics_gauge(metrics, METRIC_LEADER, read_lease, gauges, lease_name);
@@ -122,6 +154,7 @@ void gauges_free(struct gauges *gauges)
 	for (size_t i = 0; i < gauges->resource_count; i++)
 		for (size_t j = 0; j < ARRAY_SIZE(figures); j++)
 			metrics_forget(gauges->metrics, &gauges->resources[i][j]);
+	add_stores(gauges, true);
 	metrics_forget(gauges->metrics, gauges);
 	free(gauges);
 }

@@ -15,11 +15,13 @@
 #include "measured_driver.h"
 #include "names.h"
 #include "options.h"
+#include "process_metrics.h"
 
 #define WAIT_LOG_EVERY_S 30 /* between two lines about a driver that is not there */
 
 /* For calls that are under way when we are told to stop. With a leader to come they are left to
  * it: the journal tells it of them. */
+#define OBJECT_NAME_MAX   253
 #define STOP_LIMIT_MS     10000
 #define HANDOVER_LIMIT_MS 1000
 
@@ -29,6 +31,8 @@ struct program {
 	char identity[128]; /* of this process: its host's name and a random number */
 	struct measured_driver driver;
 	struct metrics *metrics;
+	struct manager *manager;
+	const char *host; /* of the API server, as metrics name it */
 };
 
 /* Wait for a signal that ends us, for at most TIMEOUT (NULL: for ever); 0 if none came. The one
@@ -106,17 +110,30 @@ static void make_identity(struct program *program)
 }
 
 /* What objects of ours are called: the driver's name, and with it the node's where each has an
- * instance of its own. As csi-provisioner calls its Lease, so that never both lead. */
-static char *object_name(const struct program *program, const char *prefix, bool with_node)
+ * instance of its own. csi-lib-utils makes the names of Leases like this, so that a csi-provisioner
+ * for the same driver never leads beside us. */
+static char *object_name(const struct program *program, const char *prefix)
 {
-	const char *node = with_node ? program->options.node : NULL;
+	const char *node = program->options.node_deployment ? program->options.node : NULL;
+	const char *driver = program->driver.driver.info.name;
 	char *name;
 
-	if (asprintf(&name, "%s%s%s%s", prefix, program->driver.driver.info.name, node ? "-" : "",
-		    node ? node : "") < 0)
+	if (asprintf(&name, "%s%s%s%s%s", prefix, driver, node ? "-" : "", node ? node : "",
+		    isalnum((unsigned char)driver[strlen(driver) - 1]) || node ? "" : "X") < 0)
 		abort();
 	for (char *at = name; *at; at++)
-		*at = isalnum((unsigned char)*at) ? (char)tolower((unsigned char)*at) : '-';
+		if (!isalnum((unsigned char)*at))
+			*at = '-';
+	return name;
+}
+
+/* The source of our events. */
+static char *component_name(const struct program *program)
+{
+	char *name;
+
+	if (asprintf(&name, "%s_%s", program->driver.driver.info.name, program->identity) < 0)
+		abort();
 	return name;
 }
 
@@ -139,8 +156,21 @@ static void on_acquired(void *context, const struct object *lease)
 {
 	const struct program *program = context;
 
-	(void)lease;
 	log_info("%s became leader", program->identity);
+	if (lease)
+		manager_tell_leader(program->manager, lease);
+}
+
+/* Every request to the API server, under client-go's names. */
+static void on_request(void *context, const char *method, int status, double seconds)
+{
+	const struct program *program = context;
+	char code[16] = "<error>";
+
+	if (status)
+		snprintf(code, sizeof(code), "%d", status);
+	metrics_add(program->metrics, METRIC_REST_REQUESTS, 1, code, method, program->host);
+	metrics_observe(program->metrics, METRIC_REST_SECONDS, seconds, method, program->host);
 }
 
 static struct lease *make_lease(struct program *program, struct rest_client *client,
@@ -190,16 +220,20 @@ static int run_manager(struct program *program, const struct kube_config *config
 {
 	const struct options *options = &program->options;
 	const char *namespace = own_namespace(program, config);
-	_cleanup_free_ char *journal =
-		object_name(program, "ordinal-journal-", options->node_deployment);
-	_cleanup_free_ char *component = object_name(program, "", false);
-	_cleanup_free_ char *lease_name = object_name(program, "", options->node_deployment);
+	_cleanup_free_ char *journal = object_name(program, "ordinal-journal-");
+	_cleanup_free_ char *component = component_name(program);
+	_cleanup_free_ char *lease_name = object_name(program, "");
 	_cleanup_(lease_freep) struct lease *lease =
 		make_lease(program, lease_client, namespace, lease_name);
 	_cleanup_(manager_freep) struct manager *manager = NULL;
 	const struct csi_driver driver = measured_driver_table(&program->driver);
 
-	manager = manager_new(client, &driver,
+	if (strlen(journal) > OBJECT_NAME_MAX)
+		return error_set(err, ERROR_INVALID,
+			"the names of driver and node are too long together: %s is no name for a "
+			"ConfigMap",
+			journal);
+	program->manager = manager = manager_new(client, &driver,
 		&(struct manager_options){
 			.component = component,
 			.holder = program->identity,
@@ -226,7 +260,10 @@ static int run(struct program *program, struct error *err)
 		csi_client_new(options->csi_address, options->timeout_ms, &csi, err) < 0 ||
 		find_driver(program, csi, err) < 0 || check_driver(program, err) < 0)
 		return -1;
+	process_metrics_register(metrics);
+	program->host = strstr(config->server, "://") + 3;
 	client = rest_client_new(config);
+	rest_client_observe(client, on_request, program);
 	lease_client = rest_client_new(config); /* renewals wait for nothing else */
 	return run_manager(program, config, client, lease_client, err);
 }

@@ -274,8 +274,8 @@ struct manager *manager_new(struct rest_client *client, const struct csi_driver 
 	});
 	add_reflectors(manager, client);
 	if (options->metrics)
-		manager->gauges = gauges_new(options->metrics, manager->reflector,
-			manager->dispatch.controller.journal, options->lease, options->lease_name);
+		manager->gauges = gauges_new(options->metrics, &manager->dispatch.controller,
+			manager->reflector, options->lease, options->lease_name);
 	return manager;
 }
 
@@ -352,6 +352,21 @@ bool manager_stop(struct manager *manager, int limit_ms)
 	if (manager->options.lease)
 		lease_release(manager->options.lease);
 	return ended;
+}
+
+void manager_tell_leader(struct manager *manager, const struct object *lease)
+{
+	const struct event_reference on = {
+		.api_version = "coordination.k8s.io/v1",
+		.kind = "Lease",
+		.namespace = lease->namespace,
+		.name = lease->name,
+		.uid = lease->uid,
+		.resource_version = lease->resource_version,
+	};
+
+	event_record_on(manager->dispatch.controller.events, &on, EVENT_NORMAL, "LeaderElection",
+		"%s became leader", manager->options.holder);
 }
 
 int manager_check_synced(void *context, struct error *err)

@@ -40,6 +40,9 @@ void manager_start(struct manager *manager);
  * released in both cases: the journal tells of those calls, and whoever leads next repeats them. */
 bool manager_stop(struct manager *manager, int limit_ms);
 
+/* Have the event "LeaderElection" on LEASE, which this process has got. Any thread. */
+void manager_tell_leader(struct manager *manager, const struct object *lease);
+
 /* Have the form of health checks: whether the caches were filled; whether no watch is lost for
  * long; whether no loop is stuck; whether who works holds the lease. */
 int manager_check_synced(void *manager, struct error *err);
