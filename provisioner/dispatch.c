@@ -6,8 +6,6 @@
 #include "resize_controller.h"
 #include "volume_controller.h"
 
-#define FLUSH_AFTER_MS 1000 /* what is settled is written to the journal at the latest then */
-
 /* What a key names is told by its first letter. */
 #define CLAIM_KEY   'c'
 #define GROWTH_KEY  'g'
@@ -165,8 +163,8 @@ static int sync_claim(
 	int result = claim_controller_sync(dispatch->claims, uid, ret_again_ms, err);
 
 	if (!journal_is_clean(controller->journal))
-		workqueue_add_after(
-			dispatch->queue, (const char[]){JOURNAL_KEY, 0}, FLUSH_AFTER_MS);
+		workqueue_add_after(dispatch->queue, (const char[]){JOURNAL_KEY, 0},
+			dispatch->flush_after_ms);
 	if (result < 0)
 		return result;
 	claim = store_get(controller->claims, uid);

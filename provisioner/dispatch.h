@@ -17,6 +17,7 @@ struct dispatch {
 	struct workqueue *queue;
 	struct sweep *sweep; /* or NULL */
 	int sweep_interval_ms;
+	int flush_after_ms; /* what is settled is written to the journal at the latest then */
 	size_t unclaimed; /* volumes that nobody has claimed; atomic */
 	bool working;     /* atomic; before, changes are not noted */
 };

@@ -13,11 +13,11 @@
 #include "log.h"
 #include "ordinals.h"
 #include "ownership.h"
-#include "reflector.h"
 
 #define RESOURCES_MAX   16
 #define LOST_WATCH_S    120 /* without a sign of life */
-#define RETRY_S         2   /* between two tries of what has to work before the work begins */
+#define BEGIN_RETRY_MS  2000
+#define FLUSH_AFTER_MS  1000
 #define LOG_EVERY_TRIES 15
 #define SYNC_LIMIT_MS   (10 * 60 * 1000) /* a sync that takes longer is stuck */
 
@@ -63,14 +63,19 @@ static void *work(void *context)
 }
 
 /* Whether the manager is stopped within that time. */
-static bool is_stopped_within(struct manager *manager, int seconds)
+static bool is_stopped_within(struct manager *manager, int ms)
 {
 	struct timespec until;
 	int result = 0;
 	bool stopped;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += seconds;
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
 	pthread_mutex_lock(&manager->lock);
 	while (!manager->stopped && result == 0)
 		result = pthread_cond_timedwait(&manager->changed, &manager->lock, &until);
@@ -110,12 +115,13 @@ static int prepare(struct manager *manager, struct error *err)
 /* Without the journal no volume can be made; whatever is missing may come. */
 static bool prepare_until_stopped(struct manager *manager)
 {
+	int retry_ms = manager->options.timing.begin_retry_ms;
 	struct error err;
 
 	for (int tries = 0; prepare(manager, &err) < 0; tries++) {
 		if (tries % LOG_EVERY_TRIES == 0)
 			log_error("waiting to begin: %s", err.text);
-		if (is_stopped_within(manager, RETRY_S))
+		if (is_stopped_within(manager, retry_ms ? retry_ms : BEGIN_RETRY_MS))
 			return false;
 	}
 	return true;
@@ -188,6 +194,7 @@ static void add_reflectors(struct manager *manager, struct rest_client *client)
 	const struct controller *controller = &manager->dispatch.controller;
 	struct reflector *reflector = manager->reflector = reflector_new(client);
 
+	reflector_limit(reflector, &manager->options.timing.reflector);
 	reflector_add(reflector, &claim_type, controller->claims);
 	reflector_add(reflector, &volume_type, controller->volumes);
 	reflector_add(reflector, &storage_class_type, controller->classes);
@@ -263,6 +270,8 @@ struct manager *manager_new(struct rest_client *client, const struct csi_driver 
 	pthread_cond_init(&manager->changed, NULL);
 	manager->heartbeats = heartbeat_group_new(NULL);
 	dispatch_init(&manager->dispatch);
+	manager->dispatch.flush_after_ms =
+		options->timing.flush_after_ms ? options->timing.flush_after_ms : FLUSH_AFTER_MS;
 	set_tables(manager, client, driver);
 	set_controller(manager);
 	manager->dispatch.claims = claim_controller_new(&manager->dispatch.controller);
@@ -367,6 +376,12 @@ void manager_tell_leader(struct manager *manager, const struct object *lease)
 
 	event_record_on(manager->dispatch.controller.events, &on, EVENT_NORMAL, "LeaderElection",
 		"%s became leader", manager->options.holder);
+}
+
+bool manager_is_idle(struct manager *manager)
+{
+	return __atomic_load_n(&manager->dispatch.working, __ATOMIC_ACQUIRE) &&
+	       workqueue_count(manager->dispatch.queue) == 0;
 }
 
 int manager_check_synced(void *context, struct error *err)

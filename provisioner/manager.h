@@ -11,9 +11,17 @@
 #include "lease.h"
 #include "metrics.h"
 #include "options.h"
+#include "reflector.h"
 #include "rest_client.h"
 
 struct manager;
+
+/* What tests make shorter; 0: as it is. */
+struct manager_timing {
+	int begin_retry_ms; /* between two tries of what has to work before the work begins: 2 s */
+	int flush_after_ms; /* what is settled is written to the journal at the latest then: 1 s */
+	struct reflector_limits reflector;
+};
 
 struct manager_options {
 	const struct options *options; /* the command line's */
@@ -24,6 +32,7 @@ struct manager_options {
 	struct lease *lease;   /* not started; or NULL: nobody else does this work */
 	const char *lease_name;
 	struct metrics *metrics; /* or NULL */
+	struct manager_timing timing;
 };
 
 /* CLIENT, DRIVER and what OPTIONS point to must outlive it. Caller frees, not before it was stopped
@@ -42,6 +51,9 @@ bool manager_stop(struct manager *manager, int limit_ms);
 
 /* Have the event "LeaderElection" on LEASE, which this process has got. Any thread. */
 void manager_tell_leader(struct manager *manager, const struct object *lease);
+
+/* Whether it works, and no key waits or is worked on. Any thread. */
+bool manager_is_idle(struct manager *manager);
 
 /* Have the form of health checks: whether the caches were filled; whether no watch is lost for
  * long; whether no loop is stuck; whether who works holds the lease. */

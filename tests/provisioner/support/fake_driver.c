@@ -15,7 +15,7 @@ struct fake_volume {
 	char *request;
 	int64_t bytes;
 	struct string_map topology;
-	size_t makings, creates, deletes;
+	size_t makings, creates, deletes, expands;
 	bool exists, busy;
 };
 
@@ -343,13 +343,71 @@ static int delete_volume(
 	return result;
 }
 
+static int expand_locked(struct fake_volume *volume, const struct plan *plan,
+	const struct csi_expand_request *request, int64_t *ret_bytes, struct error *err)
+{
+	if (!volume->exists)
+		return error_set(err, ERROR_NOT_FOUND, "there is no such volume");
+	if (plan->failing == FAILING_BEFORE)
+		return error_set(err, plan->kind, "scripted: nothing was done");
+	if (volume->bytes < request->required_bytes)
+		volume->bytes = request->required_bytes;
+	if (plan->failing == FAILING_AFTER)
+		return error_set(err, plan->kind, "scripted: it was done");
+	*ret_bytes = volume->bytes;
+	return 0;
+}
+
+static int expand_volume(void *self, const struct csi_expand_request *request, int64_t *ret_bytes,
+	bool *ret_node_expansion, struct error *err)
+{
+	struct fake_driver *driver = self;
+	enum error_kind kind = ask(driver, "expand", request->handle);
+	struct fake_volume *volume;
+	struct plan plan = {0};
+	bool entered = false;
+	int result;
+
+	*ret_node_expansion = false;
+	pthread_mutex_lock(&driver->lock);
+	driver->counts.expands++;
+	volume = find_handle(driver, request->handle);
+	if (volume && !kind) {
+		entered = enter(driver, volume, err);
+		plan = make_plan(driver, "expand", request->handle, volume->expands++);
+	}
+	pthread_mutex_unlock(&driver->lock);
+	if (kind || !volume)
+		return error_set(err, kind ? kind : ERROR_NOT_FOUND, "scripted, or not there");
+	if (!entered)
+		return -1;
+	wait_ms(plan.slow_ms);
+	pthread_mutex_lock(&driver->lock);
+	result = expand_locked(volume, &plan, request, ret_bytes, err);
+	volume->busy = false;
+	pthread_mutex_unlock(&driver->lock);
+	return result;
+}
+
+static int probe(void *self, struct error *err)
+{
+	(void)self;
+	(void)err;
+	return 0;
+}
+
 struct csi_driver fake_driver_table(struct fake_driver *driver)
 {
 	struct csi_driver table = {
 		.create_volume = create_volume,
 		.delete_volume = delete_volume,
+		.expand_volume = expand_volume,
+		.probe = probe,
 		.self = driver,
-		.info = {.create_delete = true, .topology = driver->options.topology},
+		.info = {.create_delete = true,
+			.expand = true,
+			.topology = driver->options.topology,
+			.ours = driver->options.ours},
 	};
 
 	snprintf(table.info.name, sizeof(table.info.name), "%s", driver->options.name);
@@ -396,6 +454,18 @@ char *fake_driver_handle(struct fake_driver *driver, const char *name)
 	text = strdup(volume && volume->exists ? volume->handle : "");
 	pthread_mutex_unlock(&driver->lock);
 	return text;
+}
+
+int64_t fake_driver_bytes(struct fake_driver *driver, const char *name)
+{
+	const struct fake_volume *volume;
+	int64_t bytes;
+
+	pthread_mutex_lock(&driver->lock);
+	volume = find(driver, name);
+	bytes = volume && volume->exists ? volume->bytes : -1;
+	pthread_mutex_unlock(&driver->lock);
+	return bytes;
 }
 
 char *fake_driver_request(struct fake_driver *driver, const char *name)

@@ -15,8 +15,9 @@ struct fake_driver_options {
 	unsigned int intensity; /* how many of a thousand calls go wrong */
 	unsigned int slow_ms;   /* some calls take up to so long; 0: none waits */
 	bool topology;          /* volumes are where they were asked for */
+	bool ours;              /* it takes the ordinal.dev/ parameters */
 	/* Asked before each call; a kind is the error that it fails with, having done nothing.
-	 * Volumes are named by name in "create", by handle in "delete". May be NULL. */
+	 * Volumes are named by name in "create", by handle else. May be NULL. */
 	enum error_kind (*decide)(void *context, const char *call, const char *volume);
 	void *context;
 };
@@ -35,12 +36,12 @@ struct csi_driver fake_driver_table(struct fake_driver *driver);
 void fake_driver_stop_faults(struct fake_driver *driver);
 
 struct fake_driver_counts {
-	size_t creates, deletes; /* calls */
-	size_t faults;           /* of them, how many failed by the seed */
-	size_t made, removed;    /* volumes */
-	size_t mismatches;       /* a name was asked for again with other parameters */
-	size_t overlaps;         /* a volume was called for while another call for it went on */
-	size_t volumes;          /* that exist */
+	size_t creates, deletes, expands; /* calls */
+	size_t faults;                    /* of them, how many failed by the seed */
+	size_t made, removed;             /* volumes */
+	size_t mismatches; /* a name was asked for again with other parameters */
+	size_t overlaps;   /* a volume was called for while another call for it went on */
+	size_t volumes;    /* that exist */
 };
 
 struct fake_driver_counts fake_driver_count(struct fake_driver *driver);
@@ -49,6 +50,9 @@ struct fake_driver_counts fake_driver_count(struct fake_driver *driver);
 bool fake_driver_has(struct fake_driver *driver, const char *name);
 char *fake_driver_handle(struct fake_driver *driver, const char *name);  /* "": none */
 char *fake_driver_request(struct fake_driver *driver, const char *name); /* caller frees both */
+
+/* The size of the volume called NAME; -1: there is none. */
+int64_t fake_driver_bytes(struct fake_driver *driver, const char *name);
 
 /* The names of all volumes that exist, a line each. Caller frees. */
 char *fake_driver_names(struct fake_driver *driver);

@@ -9,9 +9,10 @@
 #include "kubectl.h"
 #include "testing.h"
 
-#define DRIVER  "d.example.com"
-#define ACTIONS 40
-#define WAIT_S  60
+#define DRIVER      "d.example.com"
+#define ACTIONS     40
+#define WAIT_S      60
+#define BY_HAND_MAX 4
 
 /* How often nothing may have happened, 10 ms apart, before that is the end: a call that is under
  * way takes less, and back-offs of the provisioner, where it does not say that it waits, may be
@@ -49,9 +50,10 @@ struct schedule {
 	struct api_objects *objects;
 	struct api_faults *faults;
 	struct api_server *server;
-	struct fake_driver *driver;
+	struct fake_driver *drivers[SCHEDULE_NODES]; /* the same but in node mode */
 	struct controller_manager *manager;
 	uint64_t dice;
+	unsigned int volumes_by_hand, growths;
 	char *story;
 	size_t story_size;
 	FILE *story_file;
@@ -67,7 +69,8 @@ static void make_class(struct schedule *schedule, size_t index)
 {
 	kubectl_create(schedule->objects, "storageclasses",
 		"{'metadata': {'name': '%s'}, 'provisioner': '" DRIVER "', 'parameters': {'p': "
-		"'%s'}, 'volumeBindingMode': '%s', 'reclaimPolicy': '%s'}",
+		"'%s'}, 'volumeBindingMode': '%s', 'reclaimPolicy': '%s', 'allowVolumeExpansion': "
+		"true}",
 		classes[index].name, classes[index].name, classes[index].mode,
 		classes[index].policy);
 }
@@ -101,9 +104,26 @@ static void make_world(struct schedule *schedule)
 	make_set(schedule, "default", "my-db", "data");
 	make_set(schedule, "default", "db", "my-data");
 	make_set(schedule, "team-a", "web", "data");
-	make_node(schedule, "n1");
-	make_node(schedule, "n2");
-	make_node(schedule, "n3");
+	for (size_t i = 0; i < SCHEDULE_NODES; i++)
+		make_node(schedule, schedule_node(i));
+}
+
+static void make_drivers(struct schedule *schedule)
+{
+	const struct schedule_options *options = &schedule->options;
+	size_t count = options->node_mode ? SCHEDULE_NODES : 1;
+
+	for (size_t i = 0; i < SCHEDULE_NODES; i++)
+		schedule->drivers[i] =
+			i < count ? fake_driver_new(&(struct fake_driver_options){
+					    .name = DRIVER,
+					    .seed = options->seed + i,
+					    .intensity = options->driver_faults,
+					    .slow_ms = 2,
+					    .topology = options->topology || options->node_mode,
+					    .ours = options->ours,
+				    })
+				  : schedule->drivers[0];
 }
 
 struct schedule *schedule_new(const struct schedule_options *options)
@@ -111,11 +131,6 @@ struct schedule *schedule_new(const struct schedule_options *options)
 	struct schedule *schedule = calloc(1, sizeof(*schedule));
 	struct api_objects_options stored = {.seed = (uint32_t)options->seed};
 	struct controller_manager_options managed = {.seed = options->seed};
-	struct fake_driver_options driven = {.name = DRIVER,
-		.seed = options->seed,
-		.intensity = options->driver_faults,
-		.slow_ms = 2,
-		.topology = options->topology};
 	struct api_server_options served = {.decide = api_faults_decide, .bookmark_ms = 20};
 
 	if (!schedule)
@@ -131,7 +146,7 @@ struct schedule *schedule_new(const struct schedule_options *options)
 	served.expired_as_event = options->seed & 1;
 	make_world(schedule);
 	schedule->server = api_server_start(schedule->objects, &served);
-	schedule->driver = fake_driver_new(&driven);
+	make_drivers(schedule);
 	schedule->manager = controller_manager_new(schedule->objects, &managed);
 	controller_manager_start(schedule->manager);
 	return schedule;
@@ -141,7 +156,9 @@ void schedule_free(struct schedule *schedule)
 {
 	controller_manager_free(schedule->manager);
 	api_server_stop(schedule->server);
-	fake_driver_free(schedule->driver);
+	for (size_t i = 0; i < SCHEDULE_NODES; i++)
+		if (i == 0 || schedule->options.node_mode)
+			fake_driver_free(schedule->drivers[i]);
 	api_faults_free(schedule->faults);
 	api_objects_free(schedule->objects);
 	fclose(schedule->story_file);
@@ -159,9 +176,16 @@ struct api_objects *schedule_objects(struct schedule *schedule)
 	return schedule->objects;
 }
 
-struct fake_driver *schedule_driver(struct schedule *schedule)
+struct fake_driver *schedule_driver(struct schedule *schedule, size_t node)
 {
-	return schedule->driver;
+	return schedule->drivers[node];
+}
+
+const char *schedule_node(size_t node)
+{
+	static const char *const names[SCHEDULE_NODES] = {"n1", "n2", "n3"};
+
+	return names[node];
 }
 
 const char *schedule_story(struct schedule *schedule)
@@ -213,6 +237,45 @@ static void delete_volume(struct schedule *schedule)
 	fprintf(schedule->story_file, "delete volume %s of %s\n", name, claim);
 }
 
+/* Claims grow when they are bound, and the API server lets them do nothing else. Volumes made by
+ * hand cannot grow: the driver does not know them. */
+static void grow_claim(struct schedule *schedule)
+{
+	const char *claim = any_claim(schedule);
+	_cleanup_free_ char *volume =
+		kubectl_text(schedule->objects, "persistentvolumeclaims", claim, "spec.volumeName");
+	_cleanup_free_ char *phase =
+		kubectl_text(schedule->objects, "persistentvolumeclaims", claim, "status.phase");
+	unsigned int size = 4 + schedule->growths;
+
+	if (strcmp(phase, "Bound") != 0 || strncmp(volume, "pvc-", 4) != 0)
+		return;
+	schedule->growths++;
+	kubectl_patch(schedule->objects, "persistentvolumeclaims", claim,
+		"{'spec': {'resources': {'requests': {'storage': '%uGi'}}}}", size);
+	fprintf(schedule->story_file, "grow %s to %uGi\n", claim, size);
+}
+
+/* An administrator makes a volume that would do for some claim, and that nobody deletes. */
+static void create_volume(struct schedule *schedule)
+{
+	const char *class = classes[roll(schedule, 2)].name;
+	const char *size = sizes[roll(schedule, ARRAY_SIZE(sizes))];
+	unsigned int number = schedule->volumes_by_hand;
+
+	if (schedule->options.node_mode || number == BY_HAND_MAX)
+		return;
+	schedule->volumes_by_hand++;
+	kubectl_create(schedule->objects, "persistentvolumes",
+		"{'metadata': {'name': '" SCHEDULE_BY_HAND "%u'}, 'spec': {'storageClassName': "
+		"'%s', 'capacity': {'storage': '%s'}, 'accessModes': ['ReadWriteOnce'], "
+		"'persistentVolumeReclaimPolicy': 'Retain', 'csi': {'driver': '" DRIVER
+		"', 'volumeHandle': 'by-hand-%u'}}}",
+		number, class, size, number);
+	fprintf(schedule->story_file, "create volume " SCHEDULE_BY_HAND "%u %s %s\n", number, class,
+		size);
+}
+
 static void delete_class(struct schedule *schedule)
 {
 	size_t index = roll(schedule, ARRAY_SIZE(classes));
@@ -254,8 +317,10 @@ static const struct {
 	void (*run)(struct schedule *schedule);
 	unsigned int weight;
 } actions[] = {
-	{create_claim, 50},
-	{delete_claim, 30},
+	{create_claim, 43},
+	{delete_claim, 27},
+	{grow_claim, 7},
+	{create_volume, 3},
 	{delete_volume, 6},
 	{create_class, 6},
 	{delete_class, 3},
@@ -291,124 +356,15 @@ void schedule_run(struct schedule *schedule)
 
 	for (unsigned int i = 0; i < count; i++) {
 		act(schedule);
+		if (schedule->options.meanwhile)
+			schedule->options.meanwhile(schedule->options.context, i);
 		pause_a_little(schedule);
 	}
 	api_faults_stop(schedule->faults);
-	fake_driver_stop_faults(schedule->driver);
+	for (size_t i = 0; i < SCHEDULE_NODES; i++)
+		fake_driver_stop_faults(schedule->drivers[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
 		make_class(schedule, i);
-}
-
-static const char *text_in(struct json_object *json, const char *part, const char *key)
-{
-	const char *text = json_string(json_member(json, part, json_type_object), key);
-
-	return text ? text : "";
-}
-
-static struct json_object *spec_of(struct json_object *json)
-{
-	return json_member(json, "spec", json_type_object);
-}
-
-/* The one volume of LIST that is for CLAIM; NULL where there are none or several. */
-static struct json_object *volume_of(struct json_object *list, struct json_object *claim)
-{
-	struct json_object *found = NULL;
-
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *volume = json_object_array_get_idx(list, i);
-
-		if (strcmp(text_in(spec_of(volume), "claimRef", "uid"),
-			    text_in(claim, "metadata", "uid")) != 0)
-			continue;
-		if (found)
-			return NULL;
-		found = volume;
-	}
-	return found;
-}
-
-static void check_claims(FILE *out, struct json_object *claims, struct json_object *volumes)
-{
-	for (size_t i = 0; i < json_object_array_length(claims); i++) {
-		struct json_object *claim = json_object_array_get_idx(claims, i);
-		struct json_object *volume = volume_of(volumes, claim);
-		const char *name = text_in(claim, "metadata", "name");
-
-		if (*text_in(claim, "metadata", "deletionTimestamp"))
-			fprintf(out, "claim %s is still being deleted\n", name);
-		else if (!volume)
-			fprintf(out, "claim %s has no volume, or several\n", name);
-		else if (strcmp(text_in(claim, "status", "phase"), "Bound") != 0 ||
-			 strcmp(text_in(claim, "spec", "volumeName"),
-				 text_in(volume, "metadata", "name")) != 0 ||
-			 strcmp(text_in(volume, "status", "phase"), "Bound") != 0)
-			fprintf(out, "claim %s is not bound to its volume\n", name);
-	}
-}
-
-static bool is_claimed(struct json_object *claims, struct json_object *volume)
-{
-	const char *uid = text_in(spec_of(volume), "claimRef", "uid");
-
-	for (size_t i = 0; i < json_object_array_length(claims); i++)
-		if (!strcmp(uid, text_in(json_object_array_get_idx(claims, i), "metadata", "uid")))
-			return true;
-	return false;
-}
-
-static void check_volumes(struct schedule *schedule, FILE *out, struct json_object *claims,
-	struct json_object *volumes)
-{
-	for (size_t i = 0; i < json_object_array_length(volumes); i++) {
-		struct json_object *volume = json_object_array_get_idx(volumes, i);
-		const char *name = text_in(volume, "metadata", "name");
-		_cleanup_free_ char *handle = fake_driver_handle(schedule->driver, name);
-
-		if (!is_claimed(claims, volume) &&
-			(strcmp(text_in(volume, "spec", "persistentVolumeReclaimPolicy"),
-				 "Retain") != 0 ||
-				strcmp(text_in(volume, "status", "phase"), "Released") != 0))
-			fprintf(out, "volume %s is nobody's\n", name);
-		if (strcmp(text_in(spec_of(volume), "csi", "volumeHandle"), handle) != 0)
-			fprintf(out, "volume %s is \"%s\" at the driver, and has handle %s\n", name,
-				handle, text_in(spec_of(volume), "csi", "volumeHandle"));
-	}
-}
-
-static void check_driver(struct schedule *schedule, FILE *out, struct json_object *volumes)
-{
-	struct fake_driver_counts counts = fake_driver_count(schedule->driver);
-	_cleanup_free_ char *mismatch = fake_driver_mismatch(schedule->driver);
-	_cleanup_free_ char *names = fake_driver_names(schedule->driver);
-	size_t count = json_object_array_length(volumes);
-
-	/* Each volume here is one there, as was seen before; so numbers tell the rest. */
-	if (counts.volumes != count)
-		fprintf(out, "there are %zu volumes, and the driver has %zu:\n%s", count,
-			counts.volumes, names);
-	if (counts.mismatches)
-		fprintf(out, "the driver was asked in two ways: %s\n", mismatch);
-}
-
-char *schedule_check(struct schedule *schedule)
-{
-	struct json_object *claims = kubectl_list(schedule->objects, "persistentvolumeclaims");
-	struct json_object *volumes = kubectl_list(schedule->objects, "persistentvolumes");
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out)
-		abort();
-	check_claims(out, claims, volumes);
-	check_volumes(schedule, out, claims, volumes);
-	check_driver(schedule, out, volumes);
-	fclose(out);
-	json_object_put(claims);
-	json_object_put(volumes);
-	return text;
 }
 
 /* Somebody who waits for the end, and what was so when it was last asked. */
@@ -420,16 +376,27 @@ struct waiting {
 	size_t calls, requests, rounds;
 };
 
+static size_t driver_calls(struct schedule *schedule)
+{
+	size_t calls = 0;
+
+	for (size_t i = 0; i < SCHEDULE_NODES; i++) {
+		struct fake_driver_counts counts = fake_driver_count(schedule->drivers[i]);
+
+		calls += counts.creates + counts.deletes + counts.expands;
+	}
+	return calls;
+}
+
 /* Whether nothing has happened since the last time. */
 static bool is_quiet(struct waiting *waiting)
 {
 	struct schedule *schedule = waiting->schedule;
-	struct fake_driver_counts counts = fake_driver_count(schedule->driver);
 	struct waiting now = *waiting;
 	bool same;
 
 	now.version = api_objects_version(schedule->objects);
-	now.calls = counts.creates + counts.deletes;
+	now.calls = driver_calls(schedule);
 	now.requests = api_server_count(schedule->server, NULL, NULL);
 	same = now.version == waiting->version && now.calls == waiting->calls &&
 	       now.requests == waiting->requests;

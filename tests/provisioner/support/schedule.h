@@ -25,7 +25,16 @@ struct schedule_options {
 	unsigned int driver_faults; /* of a thousand calls */
 	unsigned int pause_us_max;  /* between actions; 0: 1000 */
 	bool topology;              /* the driver has topology, by kubernetes.io/hostname */
+	bool node_mode;             /* every node has a driver of its own, which has topology */
+	bool ours;                  /* the driver takes the ordinal.dev/ parameters */
+
+	/* Called after each action, numbered from 0; may be NULL. */
+	void (*meanwhile)(void *context, unsigned int action);
+	void *context;
 };
+
+#define SCHEDULE_NODES   3
+#define SCHEDULE_BY_HAND "by-hand-" /* how the names of volumes begin that an administrator made */
 
 struct schedule;
 
@@ -34,17 +43,20 @@ struct schedule *schedule_new(const struct schedule_options *options);
 void schedule_free(struct schedule *schedule);
 DEFINE_CLEANUP(struct schedule *, schedule_free);
 
-/* Borrowed. The driver is called "d.example.com". */
+/* Borrowed. The driver of the node NODE, counted from 0, is called "d.example.com", and is the same
+ * for all but in node mode. */
 struct api_server *schedule_server(struct schedule *schedule);
 struct api_objects *schedule_objects(struct schedule *schedule);
-struct fake_driver *schedule_driver(struct schedule *schedule);
+struct fake_driver *schedule_driver(struct schedule *schedule, size_t node);
+const char *schedule_node(size_t node); /* its name */
 
 /* Do all of it, then let nothing go wrong any more, and bring back what claims need. */
 void schedule_run(struct schedule *schedule);
 
 /* What is not as it should be: every claim is bound to the one volume that is for it, which has one
  * volume at the driver; there is no other volume, here or there, but released ones of the class
- * that retains them; the driver was never asked for one name in two ways. "" if nothing. Caller
+ * that retains them, and what was made by hand; all are as large as they are asked to be; no
+ * request is left in a journal; the driver was never asked for one name in two ways. "" if nothing. Caller
  * frees. */
 char *schedule_check(struct schedule *schedule);
 
