@@ -231,7 +231,7 @@ static const struct {
 	const char *answer;
 } faults[] = {
 	{"none", {API_FAULT_NONE, 0}, false, "OK"},
-	{"too many", {API_FAULT_TOO_MANY, 1}, false, "TOO_MANY_REQUESTS"},
+	{"too many", {API_FAULT_TOO_MANY, 1}, false, "OK"}, /* the client asks again */
 	{"500", {API_FAULT_ERROR, 500}, false, "UNAVAILABLE"},
 	{"502", {API_FAULT_ERROR, 502}, true, "UNAVAILABLE"},
 	{"503", {API_FAULT_ERROR, 503}, false, "UNAVAILABLE"},
