@@ -140,12 +140,14 @@ static int64_t give_up(struct claim_controller *claims, const struct provisionin
 {
 	const struct controller *controller = claims->controller;
 	const struct object *claim = &provisioning->claim->object;
+	_cleanup_free_ char *label = object_label(claim);
 
 	event_record(controller->events, claim, EVENT_WARNING, "ProvisioningFailed",
 		"Volume provisioning failed with infeasible error. Retries will be delayed. failed "
 		"to provision volume with StorageClass \"%s\": %s",
 		provisioning->class->object.name, err->text);
-	log_warn("claim %s/%s: infeasible: %s", claim->namespace, claim->name, err->text);
+	log_event(LOG_LEVEL_WARN, "claim is infeasible", LOG_STR("claim", label),
+		LOG_STR("error", err->text));
 	infeasible_set(claims->infeasible, claim->uid, provisioning->class->object.uid,
 		controller->retry_max_ms);
 	return controller->retry_max_ms;
@@ -234,12 +236,14 @@ static void report_success(const struct controller *controller,
 	const struct provisioning *provisioning, const struct csi_volume *volume)
 {
 	const struct object *claim = &provisioning->claim->object;
+	_cleanup_free_ char *label = object_label(claim);
 
 	report_other_place(controller, provisioning, volume);
 	event_record(controller->events, claim, EVENT_NORMAL, "ProvisioningSucceeded",
 		"Successfully provisioned volume %s", provisioning->request->name);
-	log_info("claim %s/%s: provisioned volume %s", claim->namespace, claim->name,
-		provisioning->request->name);
+	log_event(LOG_LEVEL_INFO, "provisioned volume", LOG_STR("claim", label),
+		LOG_STR("volume", provisioning->request->name), LOG_STR("handle", volume->handle),
+		LOG_INT("bytes", volume->capacity_bytes));
 }
 
 /* Ask the driver, which has been noted in the journal; a final answer settles it. */
@@ -296,7 +300,7 @@ static int save(const struct controller *controller, const struct provisioning *
 	journal_settle(controller->journal, claim->uid);
 	report_success(controller, provisioning, volume);
 	if (data_source_release(controller, provisioning->claim, &ignored) < 0)
-		log_warn("claim %s/%s: %s", claim->namespace, claim->name, ignored.text);
+		log_warn("%s", ignored.text);
 	return 0;
 }
 
@@ -361,8 +365,9 @@ static int undo(const struct controller *controller, const struct volume_request
 	result = controller->driver.delete_volume(
 		controller->driver.self, volume.handle, secret, err);
 	if (result == 0)
-		log_info("claim %s/%s needs no volume any more: deleted %s",
-			request->claim_namespace, request->claim_name, request->name);
+		log_event(LOG_LEVEL_INFO, "deleted volume: the claim needs no volume any more",
+			LOG_STR("namespace", request->claim_namespace),
+			LOG_STR("claim", request->claim_name), LOG_STR("volume", request->name));
 	csi_volume_done(&volume);
 	return result;
 }

@@ -18,7 +18,7 @@ DEFINE_CLEANUP(struct claim_controller *, claim_controller_free);
 /* Sync the claim with this UID. 0 when nothing is left to do now, or, where *RET_AGAIN_MS is not 0,
  * nothing before that time is over; -1 when it has to be tried again, with the reason for the log
  * (the user has been told by an event). Many threads may sync, but no two the same claim. */
-int claim_controller_sync(struct claim_controller *claims, const char *uid, int64_t *ret_again_ms,
-	struct error *err);
+int claim_controller_sync(
+	struct claim_controller *claims, const char *uid, int64_t *ret_again_ms, struct error *err);
 
 #endif

@@ -131,8 +131,9 @@ static void keep_entry(struct journal *journal, const char *uid, struct json_obj
 	if (request)
 		set_wanted(journal, make_slot(journal, uid), request, copy(text));
 	else
-		log_warn("left in the journal, %s: %s: %s", config_map_label(journal->map), uid,
-			err.text);
+		log_event(LOG_LEVEL_WARN, "left in the journal",
+			LOG_STR("configmap", config_map_label(journal->map)), LOG_STR("key", uid),
+			LOG_STR("error", err.text));
 }
 
 static void keep_entries(struct journal *journal, struct json_object *map)

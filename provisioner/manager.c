@@ -53,7 +53,9 @@ static void *work(void *context)
 		result = dispatch_sync(&manager->dispatch, key, &again_ms, &err);
 		heartbeat_end(heartbeat);
 		if (result < 0)
-			log_warn("%s", err.text);
+			log_event(LOG_LEVEL_WARN, "trying again", LOG_STR("key", key),
+				LOG_STR("kind", error_kind_name(err.kind)),
+				LOG_STR("error", err.text));
 		if (result == 0 && again_ms)
 			workqueue_done_after(queue, key, again_ms);
 		else
@@ -120,7 +122,7 @@ static bool prepare_until_stopped(struct manager *manager)
 
 	for (int tries = 0; prepare(manager, &err) < 0; tries++) {
 		if (tries % LOG_EVERY_TRIES == 0)
-			log_error("waiting to begin: %s", err.text);
+			log_event(LOG_LEVEL_ERROR, "waiting to begin", LOG_STR("error", err.text));
 		if (is_stopped_within(manager, retry_ms ? retry_ms : BEGIN_RETRY_MS))
 			return false;
 	}

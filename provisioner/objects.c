@@ -667,6 +667,16 @@ struct object *object_parse(
 	return take_ptr(object);
 }
 
+char *object_label(const struct object *object)
+{
+	char *label;
+
+	if (asprintf(&label, "%s%s%s", object->namespace, *object->namespace ? "/" : "",
+		    object->name) < 0)
+		abort();
+	return label;
+}
+
 void *object_ref(const void *object)
 {
 	struct object *shared = (struct object *)object;

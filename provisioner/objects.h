@@ -208,6 +208,9 @@ struct csi_node {
 struct object *object_parse(
 	const struct object_type *type, struct json_object *json, struct error *err);
 
+/* What people call it, "namespace/name" or "name", for messages. Caller frees. */
+char *object_label(const struct object *object);
+
 /* One more reference, or one less; the last one frees. NULL is ignored by both. */
 void *object_ref(const void *object);
 void object_unref(const void *object);

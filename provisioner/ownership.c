@@ -169,8 +169,10 @@ static int take(const struct controller *controller, const struct claim *claim,
 		return 0;
 	if (ownership_select_node(controller, claim, node, err) == 0) {
 		note_turn(controller->ownership, claim->object.uid);
-		log_info("claim %s/%s: %s%s", claim->object.namespace, claim->object.name,
-			node ? "taken for node " : "given back to the scheduler", node ? node : "");
+		log_event(LOG_LEVEL_INFO,
+			node ? "took claim for a node" : "gave claim back to the scheduler",
+			LOG_STR("namespace", claim->object.namespace),
+			LOG_STR("claim", claim->object.name), LOG_STR("node", node));
 		return 0;
 	}
 	/* Another was faster, or the claim is gone. */

@@ -270,7 +270,8 @@ static void keep_object(void *context, struct json_object *json)
 	if (object)
 		store_set(resource->store, object);
 	else
-		log_warn("left out: %s", err.text);
+		log_event(LOG_LEVEL_WARN, "left an object out",
+			LOG_STR("resource", resource->type->plural), LOG_STR("error", err.text));
 	object_unref(object);
 }
 
@@ -456,15 +457,16 @@ static void log_failure(struct resource *resource, const struct error *err, int6
 	if (!failure_log_is_new(&resource->reflector->logged, err, now_ms()))
 		return;
 	resource->failure_logged = true;
-	log_warn("watching %s: %s; trying again until it works, next in %.1f s",
-		resource->type->plural, err->text, (double)delay / 1000);
+	log_event(LOG_LEVEL_WARN, "watch failed; trying again until it works",
+		LOG_STR("resource", resource->type->plural), LOG_STR("error", err->text),
+		LOG_INT("next_ms", delay));
 }
 
 static void log_recovery(struct resource *resource)
 {
 	if (!resource->failure_logged)
 		return;
-	log_info("watching %s: works again", resource->type->plural);
+	log_event(LOG_LEVEL_INFO, "watch works again", LOG_STR("resource", resource->type->plural));
 	resource->failure_logged = false;
 	failure_log_forget(&resource->reflector->logged);
 }
@@ -534,8 +536,8 @@ static void leave_absent(struct resource *resource, const struct error *err)
 	int pause = resource->reflector->limits.absent_ms;
 
 	if (!resource->state.absent)
-		log_info("%s are not watched: %s; trying again every few minutes",
-			resource->type->plural, err->text);
+		log_event(LOG_LEVEL_INFO, "not watched; trying again every few minutes",
+			LOG_STR("resource", resource->type->plural), LOG_STR("error", err->text));
 	set_string(&resource->continue_token, NULL);
 	set_string(&resource->version, NULL);
 	resource->due_ms = now_ms() + pause + dice((uint32_t)pause);

@@ -389,8 +389,8 @@ int secrets_read_for_deletion(const struct controller *controller, const struct 
 	result = read_secret(&controller->api, &reference, ret_data, &why);
 	secret_reference_done(&reference);
 	if (result < 0 && why.kind == ERROR_NOT_FOUND) {
-		log_warn("volume %s: is deleted without its secret: %s", volume->object.name,
-			why.text);
+		log_event(LOG_LEVEL_WARN, "volume is deleted without its secret",
+			LOG_STR("volume", volume->object.name), LOG_STR("error", why.text));
 		*ret_data = (struct string_map){.count = 0};
 		return 0;
 	}

@@ -251,16 +251,17 @@ static bool archive(const struct sweep *sweep, const struct suspect *suspect)
 	if (modify(driver, suspect, &err) < 0 ||
 		check_unknown(sweep, suspect, &unknown, &err) < 0 ||
 		(unknown && driver->delete_volume(driver->self, suspect->handle, NULL, &err) < 0)) {
-		log_warn("sweep: volume %s: not archived: %s", suspect->name, err.text);
+		log_event(LOG_LEVEL_WARN, "sweep: not archived", LOG_STR("volume", suspect->name),
+			LOG_STR("error", err.text));
 		return false;
 	}
 	if (!unknown)
-		log_warn(
-			"sweep: volume %s: not archived: it is somebody's again; its data are archived when "
-			"it is deleted",
-			suspect->name);
+		log_event(LOG_LEVEL_WARN,
+			"sweep: not archived: it is somebody's again; its data are archived when it is "
+			"deleted",
+			LOG_STR("volume", suspect->name));
 	else
-		log_info("sweep: volume %s: archived", suspect->name);
+		log_event(LOG_LEVEL_INFO, "sweep: archived", LOG_STR("volume", suspect->name));
 	return unknown;
 }
 
@@ -269,8 +270,11 @@ static bool leave_or_archive(const struct sweep *sweep, const struct suspect *su
 {
 	bool archives = sweep->options.mode == SWEEP_ARCHIVE;
 
-	log_warn("sweep: volume %s (%s) is known to no PersistentVolume and no claim%s",
-		suspect->name, suspect->what, archives ? "" : ": --sweep=archive would archive it");
+	log_event(LOG_LEVEL_WARN,
+		archives ? "sweep: volume is known to no PersistentVolume and no claim"
+			 : "sweep: volume is known to no PersistentVolume and no claim: "
+			   "--sweep=archive would archive it",
+		LOG_STR("volume", suspect->name), LOG_STR("what", suspect->what));
 	return !archives || !archive(sweep, suspect);
 }
 

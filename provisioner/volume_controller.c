@@ -223,7 +223,8 @@ static int delete_volume(
 		return -1;
 	if (has_finalizer(volume) && patch_finalizer(controller, volume, false, err) < 0)
 		return -1;
-	log_info("volume %s: deleted", volume->object.name);
+	log_event(LOG_LEVEL_INFO, "deleted volume", LOG_STR("volume", volume->object.name),
+		LOG_STR("handle", volume->handle));
 	return 0;
 }
 
