@@ -132,7 +132,7 @@ static bool choose_size(struct resize *resize)
 								   : choose_end(resize);
 }
 
-/* Milliseconds until a size that was found impossible is tried again. */
+/* Milliseconds until a size that was found impossible is tried again: as late as anything is. */
 static int64_t wait_ms(const struct resize *resize)
 {
 	const struct claim_resize *status = &resize->claim->resize;
@@ -144,7 +144,8 @@ static int64_t wait_ms(const struct resize *resize)
 		return 0;
 	if (since < 0) /* by another's clock */
 		since = 0;
-	return since < RESIZE_CONTROLLER_SLOW_MS ? RESIZE_CONTROLLER_SLOW_MS - since : 0;
+	return since < resize->controller->retry_max_ms ? resize->controller->retry_max_ms - since
+							: 0;
 }
 
 static int change_claim(
@@ -244,7 +245,7 @@ static int fail(struct resize *resize, int64_t *ret_again_ms, struct error *err)
 		return -1;
 	log_warn("claim %s/%s: %s", resize->claim->object.namespace, resize->claim->object.name,
 		err->text);
-	*ret_again_ms = RESIZE_CONTROLLER_SLOW_MS;
+	*ret_again_ms = resize->controller->retry_max_ms;
 	return 0;
 }
 

@@ -9,9 +9,6 @@
 
 #include "controller.h"
 
-/* Between two tries of a size that the driver says is not possible. */
-#define RESIZE_CONTROLLER_SLOW_MS (5 * 60 * 1000)
-
 /* Sync the claim with this UID. 0 when nothing is left to do now; then it should be called again in
  * *RET_AGAIN_MS milliseconds, if that is not 0. -1 when it has to be tried again, with the reason
  * for the log (the user has been told by an event). Many threads may sync, but no two the same

@@ -463,7 +463,7 @@ static void check_row(const struct row *row)
 	assert_case_text(row->name, events, row->events);
 	assert_case(row->name, result == (row->kind ? -1 : 0));
 	assert_case(row->name, err.kind == row->kind || !row->kind);
-	assert_case(row->name, again == (row->again ? RESIZE_CONTROLLER_SLOW_MS : 0));
+	assert_case(row->name, again == (row->again ? world.controller.retry_max_ms : 0));
 	world_done(&world);
 }
 
@@ -573,7 +573,7 @@ static void test_slow_retry(void **state)
 		assert_case(rows[i].name, resize_controller_sync(&world.controller, "u1", &again,
 						  &err) == (rows[i].waits ? 0 : -1));
 		assert_case(rows[i].name, (again > 0) == rows[i].waits);
-		assert_case(rows[i].name, again <= RESIZE_CONTROLLER_SLOW_MS);
+		assert_case(rows[i].name, again <= world.controller.retry_max_ms);
 		assert_case(rows[i].name, world.call_count == (rows[i].waits ? 0 : 1));
 		world_done(&world);
 	}
