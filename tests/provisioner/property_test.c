@@ -74,12 +74,15 @@ static void plan(struct trial *trial, uint64_t seed)
 		/* Our own driver's volumes are on some node: one provisioner for all says so. */
 		.topology = !ours && (dice(trial, "topology", 0) & 1),
 		.node_mode = node_mode,
+		.pause_us_max = trial->cuts ? 60000 : 0, /* until a lease is lost */
 		.ours = ours,
 		.meanwhile = meanwhile,
 		.context = trial,
 	};
 	trial->wanted = (struct instances_options){
-		.count = node_mode ? SCHEDULE_NODES : leases ? 2 : 1,
+		.count = node_mode ? SCHEDULE_NODES
+			 : leases  ? 2
+				   : 1,
 		.leases = leases,
 		.eager = dice(trial, "eager", 0) & 1,
 		.workers = 4 + (int)(dice(trial, "workers", 0) % 5),

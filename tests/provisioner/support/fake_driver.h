@@ -39,9 +39,9 @@ struct fake_driver_counts {
 	size_t creates, deletes, expands; /* calls */
 	size_t faults;                    /* of them, how many failed by the seed */
 	size_t made, removed;             /* volumes */
-	size_t mismatches; /* a name was asked for again with other parameters */
-	size_t overlaps;   /* a volume was called for while another call for it went on */
-	size_t volumes;    /* that exist */
+	size_t mismatches;                /* a name was asked for again with other parameters */
+	size_t overlaps; /* a volume was called for while another call for it went on */
+	size_t volumes;  /* that exist */
 };
 
 struct fake_driver_counts fake_driver_count(struct fake_driver *driver);

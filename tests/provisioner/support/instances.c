@@ -156,7 +156,8 @@ void instances_restart(struct instances *instances, size_t index)
 
 void instances_cut(struct instances *instances, size_t index)
 {
-	__atomic_store_n(&instances->all[index].cut, true, __ATOMIC_RELEASE);
+	if (lease_is_held(instances->all[index].lease))
+		__atomic_store_n(&instances->all[index].cut, true, __ATOMIC_RELEASE);
 }
 
 bool instances_lost(const struct instances *instances)

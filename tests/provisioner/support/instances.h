@@ -28,7 +28,7 @@ DEFINE_CLEANUP(struct instances *, instances_free);
 /* Stop one as SIGTERM does, and start another in its place. */
 void instances_restart(struct instances *instances, size_t index);
 
-/* The API server no longer answers the renewals of its lease, so that it loses that if it has it,
+/* If it leads: the API server no longer answers the renewals of its lease, so that it loses that,
  * with all its work under way. */
 void instances_cut(struct instances *instances, size_t index);
 

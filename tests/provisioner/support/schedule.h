@@ -34,7 +34,8 @@ struct schedule_options {
 };
 
 #define SCHEDULE_NODES   3
-#define SCHEDULE_BY_HAND "by-hand-" /* how the names of volumes begin that an administrator made */
+#define SCHEDULE_BY_HAND "by-hand-" /* how the names of volumes begin that an administrator made   \
+				     */
 
 struct schedule;
 
@@ -56,8 +57,8 @@ void schedule_run(struct schedule *schedule);
 /* What is not as it should be: every claim is bound to the one volume that is for it, which has one
  * volume at the driver; there is no other volume, here or there, but released ones of the class
  * that retains them, and what was made by hand; all are as large as they are asked to be; no
- * request is left in a journal; the driver was never asked for one name in two ways. "" if nothing. Caller
- * frees. */
+ * request is left in a journal; the driver was never asked for one name in two ways. "" if nothing.
+ * Caller frees. */
 char *schedule_check(struct schedule *schedule);
 
 /* The same, waiting for at most 60 seconds until it is "", and nobody does anything any more: the

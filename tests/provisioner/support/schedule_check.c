@@ -50,8 +50,8 @@ static int64_t bytes_at(struct json_object *json, const char *key)
 /* Whether the claim and its volume are as large as is asked for. */
 static bool is_large_enough(struct json_object *claim, struct json_object *volume)
 {
-	int64_t wanted = bytes_at(json_member(spec_of(claim), "resources", json_type_object),
-		"requests");
+	int64_t wanted =
+		bytes_at(json_member(spec_of(claim), "resources", json_type_object), "requests");
 
 	return bytes_at(json_member(claim, "status", json_type_object), "capacity") >= wanted &&
 	       bytes_at(spec_of(volume), "capacity") >= wanted;
@@ -73,7 +73,8 @@ static void check_claims(FILE *out, struct json_object *claims, struct json_obje
 				 text_in(volume, "metadata", "name")) != 0 ||
 			 strcmp(text_in(volume, "status", "phase"), "Bound") != 0)
 			fprintf(out, "claim %s is not bound to its volume\n", name);
-		else if (!is_large_enough(claim, volume))
+		else if (!*text_in(volume, "metadata", "deletionTimestamp") &&
+			 !is_large_enough(claim, volume))
 			fprintf(out, "claim %s did not grow\n", name);
 	}
 }
@@ -90,8 +91,8 @@ static bool is_claimed(struct json_object *claims, struct json_object *volume)
 
 static bool is_by_hand(struct json_object *volume)
 {
-	return !strncmp(text_in(volume, "metadata", "name"), SCHEDULE_BY_HAND,
-		strlen(SCHEDULE_BY_HAND));
+	return !strncmp(
+		text_in(volume, "metadata", "name"), SCHEDULE_BY_HAND, strlen(SCHEDULE_BY_HAND));
 }
 
 /* A volume without a claim is there to stay, or nobody's. */
@@ -180,8 +181,8 @@ static void check_journals(FILE *out, struct json_object *maps)
 		struct json_object *data = json_member(map, "data", json_type_object);
 
 		if (data && json_object_object_length(data))
-			fprintf(out, "the journal %s holds %s\n",
-				text_in(map, "metadata", "name"), json_object_to_json_string(data));
+			fprintf(out, "the journal %s holds %s\n", text_in(map, "metadata", "name"),
+				json_object_to_json_string(data));
 	}
 }
 
