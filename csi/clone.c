@@ -11,6 +11,7 @@
 #include "copy_tree.h"
 #include "fs_calls.h"
 #include "mounter.h"
+#include "names.h"
 
 void clone_source_done(struct clone_source *source)
 {
@@ -33,13 +34,14 @@ static int check_not_live(const struct clone_source *source, struct error *err)
 		return 0;
 	if (mounter_find_mount(source->fd, &path, &none) == 0)
 		return error_set(err, ERROR_FAILED_PRECONDITION,
-			"volume %s is in use (%s), and a copy of what somebody writes to would be "
-			"torn: end the pods that use it",
-			source->id, path);
+			"it is in use (%s), and a copy of what somebody writes to would be torn: "
+			"end the pods that use it, or allow it by " ORDINAL_KEY_ALLOW_LIVE_COPY
+			": \"true\"",
+			path);
 	if (none.kind == ERROR_NOT_FOUND)
 		return 0;
 	*err = none;
-	return error_prefix(err, "is volume %s in use?", source->id);
+	return error_prefix(err, "is it in use?");
 }
 
 /* Rename FROM below DIR into the trash, under a name that is no volume's. */

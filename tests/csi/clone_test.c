@@ -112,7 +112,8 @@ static void test_in_use(void **state)
 	const char *target = fixture_path(fixture, "target");
 
 	fixture_publish(fixture, source, target);
-	fixture_create(fixture, &copy, ERROR_FAILED_PRECONDITION, "is in use");
+	fixture_create(fixture, &copy, ERROR_FAILED_PRECONDITION,
+		"allow it by ordinal.dev/allow-live-copy: \"true\"");
 	assert_false(fixture_exists(fixture_path(fixture, "root/second")));
 	copy.parameters[1] = "ordinal.dev/allow-live-copy=true";
 	free(fixture_create(fixture, &copy, ERROR_NONE, NULL));
