@@ -3,6 +3,7 @@
 #   make            build build/ordinal-provisioner and build/ordinal-csi
 #   make demo       the main job on a real Kubernetes, narrated   (KEEP=1, CLUSTER=current, IMAGE=)
 #   make test       unit tests, and all that needs no cluster     (SANITIZE=address,undefined)
+#   make soak       20,000 random schedules of claims and faults      (SEED=, COUNT=)
 #   make e2e        the same story as tests, on the lab
 #   make bench-csi  the driver's speed and memory, as root           (BENCH_DIR=, BENCH_FLAGS=)
 #   make image      the container image, build/ordinal-image.tar
@@ -39,7 +40,7 @@ say        = @printf '  %-6s %s\n'
 SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 SCRIPTS    = $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
 
-.PHONY: all help demo test e2e bench-csi image install format tidy clean
+.PHONY: all help demo test soak e2e bench-csi image install format tidy clean
 all: $(PROGRAMS)
 
 help:
@@ -117,6 +118,12 @@ bench-csi: $(BUILD)/ordinal-csi $(BUILD)/tests/bench/csi/csi_bench
 
 test: build/.packages-test $(PROGRAMS) $(TESTS)
 	@tests/run $(BUILD) $(TESTS)
+
+# Seeds that make test does not try.
+SEED  ?= 100000
+COUNT ?= 20000
+soak: build/.packages-test $(BUILD)/tests/provisioner/property_test
+	@$(BUILD)/tests/provisioner/property_test $(SEED) $(COUNT)
 
 e2e: image $(BUILD)/tests/provisioner/scripted_driver
 	@tests/e2e/run

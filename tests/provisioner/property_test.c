@@ -104,9 +104,10 @@ static void check_manners(FILE *out, const struct trial *trial, bool lost)
 		fprintf(out, "there are %zu events\n", events);
 }
 
-static void describe(FILE *out, const struct trial *trial, bool all)
+/* With all requests: where threads meet in another way it may not happen again. */
+static void describe(FILE *out, const struct trial *trial)
 {
-	_cleanup_free_ char *log = all ? api_server_log(schedule_server(trial->schedule)) : NULL;
+	_cleanup_free_ char *log = api_server_log(schedule_server(trial->schedule));
 
 	fprintf(out,
 		"seed %llu: faults %u %u,%s%s%s%s %zu instances, %d workers%s%s\n"
@@ -118,8 +119,7 @@ static void describe(FILE *out, const struct trial *trial, bool all)
 		trial->restarts ? ", restarts" : "", trial->cuts ? ", cuts" : "",
 		(unsigned long long)trial->seed);
 	fputs(schedule_story(trial->schedule), out);
-	if (log)
-		fputs(log, out);
+	fputs(log, out);
 }
 
 /* What came out wrong, "" if nothing. Caller frees. */
@@ -156,7 +156,7 @@ static bool try_seed(uint64_t seed, bool alone)
 	trial.schedule = schedule_new(&trial.options);
 	wrong = run(&trial);
 	if (*wrong || alone) {
-		describe(stderr, &trial, alone);
+		describe(stderr, &trial);
 		fputs(wrong, stderr);
 	}
 	schedule_free(trial.schedule);
