@@ -65,6 +65,7 @@ struct rest_response {
 	struct json_object *json; /* the whole body, once it is there */
 	bool ended;               /* no more is read: the body is there, or is not JSON */
 	size_t bytes, max_bytes;
+	bool unread;           /* nobody will look at it */
 	const char *method;    /* for the observer; NULL: it is not told */
 	unsigned credentials;  /* which of them it was sent with */
 	long status;           /* once it ended; 0: no answer */
