@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dispatch.h"
 
+#include <string.h>
+
 #include "data_source.h"
 #include "journal.h"
 #include "resize_controller.h"
@@ -163,8 +165,8 @@ static int sync_claim(
 	int result = claim_controller_sync(dispatch->claims, uid, ret_again_ms, err);
 
 	if (!journal_is_clean(controller->journal))
-		workqueue_add_after(dispatch->queue, (const char[]){JOURNAL_KEY, 0},
-			dispatch->flush_after_ms);
+		workqueue_add_after(
+			dispatch->queue, (const char[]){JOURNAL_KEY, 0}, dispatch->flush_after_ms);
 	if (result < 0)
 		return result;
 	claim = store_get(controller->claims, uid);
@@ -179,10 +181,23 @@ static int run_sweep(struct dispatch *dispatch, int64_t *ret_again_ms, struct er
 	return sweep_run(dispatch->sweep, err);
 }
 
-int dispatch_sync(
+/* The UID of the claim that KEY is about, or whose volume it is; NULL: of none. Caller frees. */
+static char *claim_of_key(const struct dispatch *dispatch, const char *key)
+{
+	_cleanup_object_ struct volume *volume = NULL;
+	char *uid = NULL;
+
+	if (*key == CLAIM_KEY || *key == GROWTH_KEY)
+		uid = strdup(key + 1);
+	if (*key != VOLUME_KEY)
+		return uid;
+	volume = store_get(dispatch->controller.volumes, key + 1);
+	return volume && volume->resize.claim_uid ? strdup(volume->resize.claim_uid) : NULL;
+}
+
+static int sync_key(
 	struct dispatch *dispatch, const char *key, int64_t *ret_again_ms, struct error *err)
 {
-	*ret_again_ms = 0;
 	switch (*key) {
 	case CLAIM_KEY:
 		return sync_claim(dispatch, key + 1, ret_again_ms, err);
@@ -195,4 +210,21 @@ int dispatch_sync(
 	default:
 		return run_sweep(dispatch, ret_again_ms, err);
 	}
+}
+
+/* A claim and its volume take turns: whoever asks for a volume by a claim of a moment ago must not
+ * do so while another deletes just that volume. */
+int dispatch_sync(
+	struct dispatch *dispatch, const char *key, int64_t *ret_again_ms, struct error *err)
+{
+	_cleanup_free_ char *claim = claim_of_key(dispatch, key);
+	int result;
+
+	*ret_again_ms = 0;
+	if (claim && !turns_begin(dispatch->turns, claim, key))
+		return 0;
+	result = sync_key(dispatch, key, ret_again_ms, err);
+	if (claim)
+		turns_end(dispatch->turns, claim);
+	return result;
 }

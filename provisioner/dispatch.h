@@ -9,17 +9,19 @@
 #include "claim_controller.h"
 #include "controller.h"
 #include "sweep.h"
+#include "turns.h"
 #include "workqueue.h"
 
 struct dispatch {
 	struct controller controller; /* its caches are made here; the rest is the owner's to set */
 	struct claim_controller *claims;
 	struct workqueue *queue;
+	struct turns *turns; /* of claims, each with its volume */
 	struct sweep *sweep; /* or NULL */
 	int sweep_interval_ms;
 	int flush_after_ms; /* what is settled is written to the journal at the latest then */
-	size_t unclaimed; /* volumes that nobody has claimed; atomic */
-	bool working;     /* atomic; before, changes are not noted */
+	size_t unclaimed;   /* volumes that nobody has claimed; atomic */
+	bool working;       /* atomic; before, changes are not noted */
 };
 
 /* Make the caches, empty. DISPATCH stays where it is. */

@@ -283,6 +283,7 @@ struct manager *manager_new(struct rest_client *client, const struct csi_driver 
 		.metrics = options->metrics,
 		.name = "ordinal",
 	});
+	manager->dispatch.turns = turns_new(manager->dispatch.queue);
 	add_reflectors(manager, client);
 	if (options->metrics)
 		manager->gauges = gauges_new(options->metrics, &manager->dispatch.controller,
@@ -300,6 +301,7 @@ void manager_free(struct manager *manager)
 		sweep_free(manager->dispatch.sweep);
 	claim_controller_free(manager->dispatch.claims);
 	reflector_free(manager->reflector);
+	turns_free(manager->dispatch.turns);
 	workqueue_free(manager->dispatch.queue);
 	event_recorder_free(controller->events);
 	journal_free(controller->journal);
