@@ -103,8 +103,9 @@ $(BUILD)/tests/provisioner/scripted_driver: $(BUILD)/tests/provisioner/scripted_
 	$(say) LD $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/tests/provisioner/csi_client_failures_test: | $(BUILD)/tests/provisioner/scripted_driver
-# Starts the program.
+# These start the programs.
 $(BUILD)/tests/csi/restart_test: | $(BUILD)/ordinal-csi
+$(BUILD)/tests/provisioner/crash_test: | $(BUILD)/ordinal-provisioner
 $(BUILD)/tests/%.o: | build/.packages-test
 
 # Measures the program that ships.

@@ -75,7 +75,9 @@ static int handle(
 	note_asked(driver, served->method, message);
 	pthread_mutex_unlock(&driver->lock);
 	log_secrets(&call, message);
-	if (!wait_ms(reply, driver->options.delay_ms) ||
+	if ((driver->options.decide &&
+		    !driver->options.decide(driver->options.context, call.method, false)) ||
+		!wait_ms(reply, driver->options.delay_ms) ||
 		(call.rule && call.rule->answer == SCRIPTED_HANG && !wait_ms(reply, -1))) {
 		scripted_methods_log(&call, "-", "given up");
 		return error_set(err, ERROR_CANCELLED, "given up");

@@ -30,6 +30,12 @@ struct scripted_options {
 	int delay_ms;           /* before every answer */
 	int page_entries;       /* of ListVolumes; 0: what is asked for */
 	FILE *log;              /* a line for every call; or NULL */
+
+	/* Told of each call before anything is done for it, and, APPLIED, before it is answered
+	 * with success. No lock is held: it may kill whoever called. Where it returns false the
+	 * call has no effect. May be NULL. */
+	bool (*decide)(void *context, const char *method, bool applied);
+	void *context;
 };
 
 /* What becomes of a call. All but the first two do what was asked for, and then answer so. */

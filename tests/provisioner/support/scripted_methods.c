@@ -67,6 +67,10 @@ static bool answers(const struct scripted_call *call, enum scripted_answer answe
 /* Answer with MESSAGE, or as the rule has it. */
 static int reply(struct scripted_call *call, const char *subject, ProtobufCMessage *message)
 {
+	const struct scripted_options *options = &call->driver->options;
+
+	if (options->decide)
+		options->decide(options->context, call->method, true);
 	switch (call->rule ? call->rule->answer : SCRIPTED_FAIL) {
 	case SCRIPTED_CRASH:
 		scripted_methods_log(call, subject, "crash");
