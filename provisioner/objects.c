@@ -338,7 +338,6 @@ static void volume_parse_secret(
 
 	volume->deletion_secret_told = name && namespace;
 	if (!volume->deletion_secret_told) {
-		volume->class_name = copy(json_string(spec, "storageClassName"));
 		volume->claim_namespace = copy(json_string(claim, "namespace"));
 		volume->claim_name = copy(json_string(claim, "name"));
 	} else if (*name && *namespace) {
@@ -361,6 +360,7 @@ static int volume_parse(struct object *object, struct json_object *json, struct 
 	volume->migrated_to = copy_annotation(metadata, "pv.kubernetes.io/migrated-to", NULL);
 	volume->driver = copy(json_string(csi, "driver"));
 	volume->handle = copy(json_string(csi, "volumeHandle"));
+	volume->class_name = copy(json_string(spec, "storageClassName"));
 	strings_copy(
 		&volume->finalizers, json_member(metadata, "finalizers", json_type_array), NULL);
 	volume_parse_secret(volume, metadata, spec);

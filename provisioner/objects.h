@@ -134,12 +134,13 @@ struct volume {
 	char *migrated_to;    /* annotation pv.kubernetes.io/migrated-to, or "" */
 	char *driver;         /* spec.csi.driver, or "" */
 	char *handle;         /* spec.csi.volumeHandle, or "" */
+	char *class_name;     /* spec.storageClassName, or "" */
 	struct strings finalizers;
 	/* The secret for its deletion: by its annotations (NULL: none is needed), or, where these
 	 * do not tell, by its class and claim (NULL where they do; or "" where there is none). */
 	bool deletion_secret_told;
 	char *deletion_secret_name, *deletion_secret_namespace;
-	char *class_name, *claim_namespace, *claim_name;
+	char *claim_namespace, *claim_name;
 	struct node_term *node_terms; /* of spec.nodeAffinity.required: one must match */
 	size_t node_term_count;
 	struct volume_resize resize;

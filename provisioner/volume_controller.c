@@ -210,11 +210,12 @@ static int delete_data(
 	return -1;
 }
 
-static int delete_volume(
-	const struct controller *controller, const struct volume *cached, struct error *err)
+static int delete_volume(const struct controller *controller, const struct volume *cached,
+	bool *ret_deleted, struct error *err)
 {
 	_cleanup_object_ struct volume *volume = NULL;
 
+	*ret_deleted = false;
 	if (get_fresh(controller, cached, &volume, err) < 0)
 		return -1;
 	if (!volume || !should_delete(controller, volume))
@@ -223,6 +224,7 @@ static int delete_volume(
 		return -1;
 	if (has_finalizer(volume) && patch_finalizer(controller, volume, false, err) < 0)
 		return -1;
+	*ret_deleted = true;
 	log_event(LOG_LEVEL_INFO, "deleted volume", LOG_STR("volume", volume->object.name),
 		LOG_STR("handle", volume->handle));
 	return 0;
@@ -232,16 +234,17 @@ static int delete_volume(
 static int delete_counted(
 	const struct controller *controller, const struct volume *volume, struct error *err)
 {
-	const char *class = volume->class_name ? volume->class_name : "";
+	const char *class = volume->class_name;
 	struct timespec began, now;
-	int result;
+	bool deleted;
 
 	clock_gettime(CLOCK_MONOTONIC, &began);
-	result = delete_volume(controller, volume, err);
-	if (result < 0) {
+	if (delete_volume(controller, volume, &deleted, err) < 0) {
 		metrics_add(controller->metrics, METRIC_DELETE_FAILED_TOTAL, 1, class);
 		return -1;
 	}
+	if (!deleted)
+		return 0; /* the cache did not know yet */
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	metrics_add(controller->metrics, METRIC_DELETE_TOTAL, 1, class);
 	metrics_observe(controller->metrics, METRIC_DELETE_SECONDS,

@@ -111,14 +111,14 @@ static void test_deletion_secret(void **state)
 	static const struct {
 		const char *annotations;
 		bool told;
-		const char *name, *class;
+		const char *name, *claim;
 	} cases[] = {
 		{SECRET_NAME "'s', " SECRET_NAMESPACE "'n'", true, "s", NULL},
 		{SECRET_NAME "'', " SECRET_NAMESPACE "''", true, NULL, NULL},
 		{SECRET_NAME "'s', " SECRET_NAMESPACE "''", true, NULL, NULL},
-		{SECRET_NAME "'s'", false, NULL, "fast"},
-		{SECRET_NAME "'s', " SECRET_NAMESPACE "7", false, NULL, "fast"},
-		{"", false, NULL, "fast"},
+		{SECRET_NAME "'s'", false, NULL, "data"},
+		{SECRET_NAME "'s', " SECRET_NAMESPACE "7", false, NULL, "data"},
+		{"", false, NULL, "data"},
 	};
 
 	(void)state;
@@ -137,11 +137,10 @@ static void test_deletion_secret(void **state)
 		assert_case_text(cases[i].annotations, volume->deletion_secret_name, cases[i].name);
 		assert_case_text(cases[i].annotations, volume->deletion_secret_namespace,
 			cases[i].name ? "n" : NULL);
-		assert_case_text(cases[i].annotations, volume->class_name, cases[i].class);
+		assert_case_text(cases[i].annotations, volume->class_name, "fast");
 		assert_case_text(cases[i].annotations, volume->claim_namespace,
-			cases[i].class ? "shop" : NULL);
-		assert_case_text(
-			cases[i].annotations, volume->claim_name, cases[i].class ? "data" : NULL);
+			cases[i].claim ? "shop" : NULL);
+		assert_case_text(cases[i].annotations, volume->claim_name, cases[i].claim);
 	}
 }
 
