@@ -170,32 +170,28 @@ static int fail(struct claim_controller *claims, const struct provisioning *prov
 	return -1;
 }
 
-/* Whether the API server has a PersistentVolume for REQUEST that is ours to care for: with it the
- * volume is known, and goes the way of a released one. */
-static int has_volume(const struct controller *controller, const struct volume_request *request,
-	bool *ret_has, struct error *err)
+/* Whether VOLUME is on its way out: its claim is gone, and its data may be, too. */
+static bool is_going(const struct volume *volume)
+{
+	return volume->object.deleting || !strcmp(volume->phase, "Released") ||
+	       !strcmp(volume->phase, "Failed");
+}
+
+/* A PersistentVolume of that name is usually of an earlier attempt whose answer was lost. By a
+ * cache that is behind, it may also be one that is being deleted, with what the driver made before;
+ * and, where every node has its own instance, one of another node. Then ours is known to nobody. */
+static int check_existing(const struct controller *controller, const struct volume_request *request,
+	const struct csi_volume *made, struct error *err)
 {
 	_cleanup_object_ struct volume *volume = NULL;
 
-	*ret_has = false;
 	if (volume_controller_get(controller, request->name, &volume, err) < 0)
 		return -1;
-	*ret_has = volume && topology_has_volume(controller, volume);
-	return 0;
-}
-
-/* A PersistentVolume of that name is of an earlier attempt whose answer was lost, because the name
- * holds the claim's UID: of ours, or, where every node has its own instance, of another node's. */
-static int check_existing(const struct controller *controller, const struct volume_request *request,
-	struct error *err)
-{
-	bool ours = true;
-
-	if (controller->node && has_volume(controller, request, &ours, err) < 0)
-		return -1;
-	return ours ? 0
-		    : error_set(
-			      err, ERROR_CONFLICT, "%s is a volume of another node", request->name);
+	if (volume && !is_going(volume) && topology_has_volume(controller, volume) &&
+		!strcmp(volume->handle, made->handle))
+		return 0;
+	return error_set(err, ERROR_CONFLICT,
+		"there is another PersistentVolume %s, which is going", request->name);
 }
 
 static int save_volume(const struct controller *controller, const struct provisioning *provisioning,
@@ -210,7 +206,7 @@ static int save_volume(const struct controller *controller, const struct provisi
 
 	json_object_put(request.body);
 	if (result < 0 && err->kind == ERROR_ALREADY_EXISTS)
-		result = check_existing(controller, provisioning->request, err);
+		result = check_existing(controller, provisioning->request, volume, err);
 	return result;
 }
 
@@ -262,7 +258,7 @@ static int create(const struct controller *controller, const struct provisioning
 		if (result < 0 && is_final(err->kind))
 			journal_settle(controller->journal, request->claim_uid);
 	}
-	secrets_wipe(&secret);
+	string_map_wipe(&secret);
 	return result;
 }
 
@@ -372,22 +368,30 @@ static int undo(const struct controller *controller, const struct volume_request
 	return result;
 }
 
-/* Nobody waits any more for what the driver was asked for. */
+/* Nobody waits any more for what the driver was asked for. While there is a PersistentVolume that
+ * will be deleted it is not known whether that takes the volume with it: its end brings us here
+ * again, if the request is not forgotten by then. */
 static int abandon(const struct controller *controller, const char *uid, struct error *err)
 {
 	_cleanup_(volume_request_unrefp) struct volume_request *request =
 		journal_find(controller->journal, uid);
+	_cleanup_object_ struct volume *volume = NULL;
 	struct string_map secret;
-	bool known;
 	int result;
 
 	if (!request)
 		return 0;
-	if (has_volume(controller, request, &known, err) < 0 ||
-		volume_request_secret(request, controller, &secret, err) < 0)
+	if (volume_controller_get(controller, request->name, &volume, err) < 0)
 		return -1;
-	result = known ? 0 : undo(controller, request, &secret, err);
-	secrets_wipe(&secret);
+	if (volume && topology_has_volume(controller, volume)) {
+		if (strcmp(volume->reclaim_policy, "Delete"))
+			journal_settle(controller->journal, uid);
+		return 0;
+	}
+	if (volume_request_secret(request, controller, &secret, err) < 0)
+		return -1;
+	result = undo(controller, request, &secret, err);
+	string_map_wipe(&secret);
 	if (result == 0)
 		journal_settle(controller->journal, uid);
 	return result;
@@ -420,7 +424,7 @@ static int sync_claim(struct claim_controller *claims, const struct claim *claim
 		return abandon(controller, claim->object.uid, err);
 	/* With its volume it is served, even if the answer to the making of the PersistentVolume
 	 * was lost. */
-	if (*claim->volume_name || volume) {
+	if (*claim->volume_name || (volume && !is_going(volume))) {
 		infeasible_clear(claims->infeasible, claim->object.uid);
 		journal_settle(controller->journal, claim->object.uid);
 		return 0;

@@ -392,7 +392,7 @@ static int sync_claim(const struct controller *controller, struct claim *claim,
 	resize.volume = volume;
 	result = resize_volume(&resize, ret_again_ms, err);
 	object_unref(resize.claim);
-	secrets_wipe(&resize.secrets);
+	string_map_wipe(&resize.secrets);
 	return result;
 }
 

@@ -228,14 +228,6 @@ int secrets_resolve(const struct storage_class *class, enum secret_use use,
 	return 0;
 }
 
-void secrets_wipe(struct string_map *data)
-{
-	for (size_t i = 0; i < data->count; i++)
-		explicit_bzero(data->items[i].value, strlen(data->items[i].value));
-	string_map_done(data);
-	*data = (struct string_map){.count = 0};
-}
-
 /* Add what BASE64 holds under KEY. */
 static int add_value(
 	struct string_map *data, const char *key, const char *base64, struct error *err)
@@ -280,7 +272,7 @@ static int read_values(struct json_object *secret, struct string_map *ret_data, 
 		}
 	}
 	if (result < 0)
-		secrets_wipe(&data);
+		string_map_wipe(&data);
 	else
 		*ret_data = data;
 	return result;

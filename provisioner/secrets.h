@@ -51,17 +51,14 @@ int secrets_resolve(const struct storage_class *class, enum secret_use use,
 
 /* What is in the secret, decoded; nothing for an empty REFERENCE. ERROR_UNAVAILABLE where it is
  * not there (yet); ERROR_FAILED_PRECONDITION where a value is not text, which is all that CSI
- * takes. On success secrets_wipe() is due for *RET_DATA. */
+ * takes. On success string_map_wipe() is due for *RET_DATA. */
 int secrets_read(const struct kube_api *api, const struct secret_reference *reference,
 	struct string_map *ret_data, struct error *err);
 
 /* The secret for the deletion of VOLUME, as it says itself or else as its class does, and what is
  * in it. What is gone by then, the class, the claim or the secret, was not needed, as far as
- * anybody can tell: then there is nothing in *RET_DATA, for which secrets_wipe() is due. */
+ * anybody can tell: then there is nothing in *RET_DATA, for which string_map_wipe() is due. */
 int secrets_read_for_deletion(const struct controller *controller, const struct volume *volume,
 	struct string_map *ret_data, struct error *err);
-
-/* Overwrite the values, and free all. DATA is empty afterwards. */
-void secrets_wipe(struct string_map *data);
 
 #endif

@@ -43,7 +43,7 @@ struct volume_request *volume_request_decode(const char *text, struct error *err
 
 /* What the secret of REQUEST holds, empty where it has none. It is read before the driver is asked
  * for anything, so that its absence never looks like an answer of the driver: ERROR_UNAVAILABLE.
- * Caller wipes with secrets_wipe(). */
+ * Caller wipes with string_map_wipe(). */
 int volume_request_secret(const struct volume_request *request, const struct controller *controller,
 	struct string_map *ret_secret, struct error *err);
 

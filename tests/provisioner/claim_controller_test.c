@@ -335,22 +335,42 @@ static void test_volume_object_is_tried_again(void **state)
 	end(&fixture);
 }
 
-/* An earlier attempt of ours whose answer was lost. */
+/* A PersistentVolume of that name is there already: of an earlier attempt of ours whose answer was
+ * lost, or on its way out, when it tells of nothing that was made just now. */
 static void test_volume_object_exists(void **state)
 {
-	static const struct api_step api[] = {{POST_PV, ERROR_ALREADY_EXISTS, "exists", false}};
-	_cleanup_free_ char *events = NULL;
-	struct fixture fixture;
+#define EXISTING(handle, metadata, phase)                                                          \
+	"{'metadata': {'name': 'pvc-u1', 'uid': 'v1'" metadata "}, 'spec': {'csi': {'driver': "    \
+	"'d.example.com', 'volumeHandle': '" handle "'}}, 'status': {'phase': '" phase "'}}"
+	static const struct {
+		const char *name, *volume;
+		bool ours;
+	} cases[] = {
+		{"ours", EXISTING("h1", "", "Bound"), true},
+		{"ours, new", EXISTING("h1", "", "Pending"), true},
+		{"of what was made before", EXISTING("h0", "", "Bound"), false},
+		{"released", EXISTING("h1", "", "Released"), false},
+		{"not deleted yet", EXISTING("h1", "", "Failed"), false},
+		{"going", EXISTING("h1", ", 'deletionTimestamp': '2026-01-01T00:00:00Z'", "Bound"),
+			false},
+		{"gone meanwhile", NULL, false},
+	};
 
 	(void)state;
-	begin(&fixture, PLAIN, CLASS(""), &made, 1, api, 1);
-	assert_int_equal(sync_claim(&fixture), 0);
-	store_delete(fixture.world.controller.claims, "u1");
-	assert_int_equal(sync_claim(&fixture), 0);
-	assert_int_equal(fixture.world.call_count, 1);
-	events = world_events(&fixture.world);
-	assert_string_equal(events, PROVISIONING SUCCEEDED);
-	end(&fixture);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct api_step api[] = {{POST_PV, ERROR_ALREADY_EXISTS, "exists", false},
+			{GET_PV, cases[i].volume ? ERROR_NONE : ERROR_NOT_FOUND,
+				cases[i].volume ? cases[i].volume : "gone", false}};
+		struct fixture fixture;
+
+		begin(&fixture, PLAIN, CLASS(""), &made, 1, api, 2);
+		assert_case(cases[i].name, sync_claim(&fixture) == (cases[i].ours ? 0 : -1));
+		assert_case(cases[i].name,
+			journal_has(fixture.world.controller.journal, "u1") == !cases[i].ours);
+		assert_case(cases[i].name, fixture.world.call_count == 1);
+		end(&fixture);
+	}
+#undef EXISTING
 }
 
 /* The claim vanishes while the driver may have made its volume. First the driver's TIMEOUT, then

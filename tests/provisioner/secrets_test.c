@@ -345,7 +345,7 @@ static void check_data(const char *name, struct string_map *data, const char *wa
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s=%s", i ? "," : "",
 			data->items[i].key, data->items[i].value);
 	assert_case_text(name, text, wanted);
-	secrets_wipe(data);
+	string_map_wipe(data);
 	assert_case(name, data->count == 0 && !data->items);
 }
 
