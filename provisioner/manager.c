@@ -34,8 +34,18 @@ struct manager {
 	int worker_count;
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
+	int running; /* of starter and workers, those that have not ended */
 	bool stopped;
 };
+
+/* The last that one of the threads does. */
+static void leave(struct manager *manager)
+{
+	pthread_mutex_lock(&manager->lock);
+	manager->running--;
+	pthread_cond_broadcast(&manager->changed);
+	pthread_mutex_unlock(&manager->lock);
+}
 
 static void *work(void *context)
 {
@@ -61,6 +71,7 @@ static void *work(void *context)
 		else
 			workqueue_done(queue, key, result == 0);
 	}
+	leave(manager);
 	return NULL;
 }
 
@@ -167,27 +178,33 @@ static void make_sweep(struct manager *manager)
 static void start_workers(struct manager *manager)
 {
 	pthread_mutex_lock(&manager->lock);
-	while (!manager->stopped && manager->worker_count < manager->options.options->workers)
+	while (!manager->stopped && manager->worker_count < manager->options.options->workers) {
+		manager->running++;
 		if (pthread_create(&manager->workers[manager->worker_count++], NULL, work, manager))
 			abort();
+	}
 	pthread_mutex_unlock(&manager->lock);
 }
 
-static void *start_work(void *context)
+static void begin_work(struct manager *manager)
 {
-	struct manager *manager = context;
-
 	/* With half a cache a claim whose volume exists would look like one without. */
 	if (!reflector_wait_synced(manager->reflector))
-		return NULL;
+		return;
 	if (manager->options.lease && !lease_wait(manager->options.lease))
-		return NULL;
+		return;
 	if (!prepare_until_stopped(manager))
-		return NULL;
+		return;
 	make_sweep(manager);
 	dispatch_begin(&manager->dispatch);
 	start_workers(manager);
 	log_info("working");
+}
+
+static void *start_work(void *context)
+{
+	begin_work(context);
+	leave(context);
 	return NULL;
 }
 
@@ -322,6 +339,7 @@ void manager_start(struct manager *manager)
 	reflector_start(manager->reflector);
 	if (manager->options.lease)
 		lease_start(manager->options.lease);
+	manager->running = 1;
 	if (pthread_create(&manager->starter, NULL, start_work, manager))
 		abort();
 }
@@ -330,6 +348,8 @@ void manager_start(struct manager *manager)
 static bool join_all(struct manager *manager, int limit_ms)
 {
 	struct timespec end;
+	int result = 0;
+	bool ended;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += limit_ms / 1000;
@@ -338,12 +358,17 @@ static bool join_all(struct manager *manager, int limit_ms)
 		end.tv_nsec -= 1000000000;
 		end.tv_sec++;
 	}
-	/* It starts the others. */
-	if (pthread_clockjoin_np(manager->starter, NULL, CLOCK_MONOTONIC, &end))
+	pthread_mutex_lock(&manager->lock);
+	while (manager->running && result == 0)
+		result = pthread_cond_clockwait(
+			&manager->changed, &manager->lock, CLOCK_MONOTONIC, &end);
+	ended = !manager->running;
+	pthread_mutex_unlock(&manager->lock);
+	if (!ended)
 		return false;
+	pthread_join(manager->starter, NULL);
 	for (int i = 0; i < manager->worker_count; i++)
-		if (pthread_clockjoin_np(manager->workers[i], NULL, CLOCK_MONOTONIC, &end))
-			return false;
+		pthread_join(manager->workers[i], NULL);
 	return true;
 }
 

@@ -21,8 +21,9 @@
 #include "scripted_driver.h"
 #include "testing.h"
 
-#define PROCESSES 6   /* they mostly wait */
-#define STEPS_MAX 200 /* of any scenario */
+#define PROCESSES 6 /* they mostly wait */
+#define STEPS_MIN 6 /* of any scenario */
+#define STEPS_MAX 200
 #define WAIT_MS   20000
 #define PAIRS     24
 #define CLAIM     "default/c"
@@ -267,7 +268,7 @@ static bool has_ended(struct trial *trial, size_t volumes, const char *size)
 /* Wait for that, starting the program again whenever it was killed. */
 static bool wait_end(struct trial *trial, size_t volumes, const char *size)
 {
-	const struct timespec pause = {.tv_nsec = 2000000};
+	const struct timespec pause = {.tv_nsec = 10000000};
 	int64_t deadline = now_ms() + WAIT_MS;
 	int status;
 
@@ -318,18 +319,25 @@ static int try_kills(const struct scenario *scenario, int first, int second)
 	return good ? trial.step : -1;
 }
 
-/* Every PROCESSESth step of all scenarios, from the one of NUMBER on. */
+/* Every PROCESSESth step, from the one of NUMBER on, until there are no more. */
+static int try_steps(const struct scenario *scenario, int number)
+{
+	for (int step = 1 + number; step <= STEPS_MAX; step += PROCESSES) {
+		int steps = try_kills(scenario, step, 0);
+
+		if (steps < STEPS_MIN)
+			return 1;
+		if (steps < step)
+			return 0;
+	}
+	return 1;
+}
+
 static int try_share(int number)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++) {
-		int steps = try_kills(&scenarios[i], 0, 0);
-
-		if (steps <= 0 || steps > STEPS_MAX)
+	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++)
+		if (try_steps(&scenarios[i], number))
 			return 1;
-		for (int step = 1 + number; step <= steps; step += PROCESSES)
-			if (try_kills(&scenarios[i], step, 0) < 0)
-				return 1;
-	}
 	return 0;
 }
 
