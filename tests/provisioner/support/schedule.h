@@ -33,9 +33,10 @@ struct schedule_options {
 	void *context;
 };
 
-#define SCHEDULE_NODES   3
-#define SCHEDULE_BY_HAND "by-hand-" /* how the names of volumes begin that an administrator made   \
-				     */
+#define SCHEDULE_NODES 3
+#define SCHEDULE_BY_HAND                                                                           \
+	"by-hand-" /* how the names of volumes begin that an administrator made                    \
+		    */
 
 struct schedule;
 
