@@ -125,9 +125,18 @@ static int should_provision(const struct controller *controller, const struct cl
 	return 0;
 }
 
+/* Under the names of sig-storage-lib. */
+static void count_failure(
+	const struct controller *controller, const struct provisioning *provisioning)
+{
+	metrics_add(controller->metrics, METRIC_PROVISION_FAILED_TOTAL, 1,
+		provisioning->class->object.name, provisioning->claim->data_source_kind);
+}
+
 static void report_failure(const struct controller *controller,
 	const struct provisioning *provisioning, const struct error *err)
 {
+	count_failure(controller, provisioning);
 	event_record(controller->events, &provisioning->claim->object, EVENT_WARNING,
 		"ProvisioningFailed", "failed to provision volume with StorageClass \"%s\": %s",
 		provisioning->class->object.name, err->text);
@@ -142,6 +151,7 @@ static int64_t give_up(struct claim_controller *claims, const struct provisionin
 	const struct object *claim = &provisioning->claim->object;
 	_cleanup_free_ char *label = object_label(claim);
 
+	count_failure(controller, provisioning);
 	event_record(controller->events, claim, EVENT_WARNING, "ProvisioningFailed",
 		"Volume provisioning failed with infeasible error. Retries will be delayed. failed "
 		"to provision volume with StorageClass \"%s\": %s",
@@ -262,19 +272,15 @@ static int create(const struct controller *controller, const struct provisioning
 	return result;
 }
 
-/* Count how the try that began at BEGAN ended, under the names of sig-storage-lib. */
-static void measure(const struct controller *controller, const struct provisioning *provisioning,
-	const struct timespec *began, bool success)
+/* Count the success of the try that began at BEGAN, under the names of sig-storage-lib. */
+static void count_success(const struct controller *controller,
+	const struct provisioning *provisioning, const struct timespec *began)
 {
 	const char *class = provisioning->class->object.name;
 	const char *source = provisioning->claim->data_source_kind;
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!success) {
-		metrics_add(controller->metrics, METRIC_PROVISION_FAILED_TOTAL, 1, class, source);
-		return;
-	}
 	metrics_add(controller->metrics, METRIC_PROVISION_TOTAL, 1, class, source);
 	metrics_observe(controller->metrics, METRIC_PROVISION_SECONDS,
 		(double)(now.tv_sec - began->tv_sec) + (double)(now.tv_nsec - began->tv_nsec) / 1e9,
@@ -310,14 +316,14 @@ static int create_and_save(struct claim_controller *claims, const struct provisi
 
 	clock_gettime(CLOCK_MONOTONIC, &began);
 	if (create(controller, provisioning, &volume, err) < 0) {
-		measure(controller, provisioning, &began, false);
 		return fail(claims, provisioning,
 			err->kind == ERROR_EXHAUSTED && provisioning->request->requisite.count,
 			ret_again_ms, err);
 	}
 	result = save(controller, provisioning, &volume, err);
 	csi_volume_done(&volume);
-	measure(controller, provisioning, &began, result == 0);
+	if (result == 0)
+		count_success(controller, provisioning, &began);
 	return result;
 }
 
