@@ -140,7 +140,7 @@ check "the journal still knows of them" journal_holds 5
 driver_again --caps=$capabilities
 start_provisioner
 check_nothing_left
-wait_for 30 "it asked again, to know what to delete" host_lines_at_least provisioner "needs no volume any more" 5
+wait_for 30 "it asked again, to know what to delete" host_lines_at_least provisioner "deleted volume: the claim needs no volume any more" 5
 
 chapter "kill -9 of both, while volumes are deleted"
 claims both 1 10 e2e-scripted

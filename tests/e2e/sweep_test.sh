@@ -59,14 +59,15 @@ echo used >"$kept_path/file"
 chapter "Its PersistentVolume is removed by hand"
 lose_pv lost
 check "its data are still there" test -e "$lost_path/file"
-wait_for 60 "the log tells of it" host_says provisioner "sweep: volume $lost (made for claim $story_namespace/lost, data at .*) is known to no PersistentVolume and no claim: --sweep=archive would archive it"
-check "of nothing else" test -z "$(grep "sweep: volume" "$host_dir/provisioner.log" | grep -v "sweep: volume $lost ")"
+wait_for 60 "the log tells of it" host_says provisioner \
+  "sweep: volume is known to no PersistentVolume and no claim: --sweep=archive would archive it volume=$lost what=.made for claim $story_namespace/lost, data at $root"
+check "of nothing else" test -z "$(grep "sweep: " "$host_dir/provisioner.log" | grep -v "volume=$lost ")"
 check "its data are only told of" test -e "$lost_path/file"
 
 chapter "Archived where that is wanted"
 host_end provisioner
 start_provisioner --sweep=archive
-wait_for 60 "the log says that it was done" host_says provisioner "sweep: volume $lost: archived"
+wait_for 60 "the log says that it was done" host_says provisioner "sweep: archived volume=$lost"
 check "its place is free" test ! -e "$lost_path"
 check_equal "its data are in the archive" precious "$(cat "$root/.ordinal/archive/$story_namespace/lost/"*/*/file)"
 check_equal "the other volume is untouched" used "$(cat "$kept_path/file")"
