@@ -374,6 +374,82 @@ static void test_gone_nodes_volume(void **state)
 	}
 }
 
+/* The journal forgets the making of a volume before the driver deletes it; where it cannot, nothing
+ * is deleted. */
+static void test_journal_forgets_first(void **state)
+{
+#define CLAIMED                                                                                    \
+	VOLUME("v1", BY, "", "",                                                                   \
+		POLICY("Delete") CSI ", 'claimRef': {'namespace': 'n', 'name': 'c', 'uid': 'u1'}", \
+		"Released")
+	static const struct api_step api[] = {
+		{GET, ERROR_NONE, CLAIMED, true}, {DELETE, ERROR_NONE, "{}", true}};
+	_cleanup_object_ struct claim *claim = object_of(
+		&claim_type, "{'metadata': {'name': 'c', 'namespace': 'n', 'uid': 'u1'}}");
+
+	(void)state;
+	for (int fails = 0; fails < 2; fails++) {
+		_cleanup_(volume_request_unrefp) struct volume_request *request =
+			volume_request_new(claim, "v");
+		struct error err = {0};
+		struct world world;
+
+		world_init(&world, &deleted, 1, api, 2);
+		world_set(world.controller.volumes, &volume_type, CLAIMED);
+		assert_int_equal(journal_begin(world.controller.journal, request, &err), 0);
+		world.map.before = fails ? ERROR_UNAVAILABLE : ERROR_NONE;
+		assert_int_equal(volume_controller_sync(&world.controller, "v", &err), -fails);
+		assert_int_equal(world.call_count, !fails);
+		assert_int_equal(map_server_value(&world.map, "u1") != NULL, fails);
+		if (fails)
+			assert_int_equal(volume_controller_sync(&world.controller, "v", &err), 0);
+		assert_null(map_server_value(&world.map, "u1"));
+		assert_int_equal(world.call_count, 1);
+		world_done(&world);
+	}
+#undef CLAIMED
+}
+
+/* The driver gets the secret that the volume names; one that is gone was not needed. */
+static void test_secret(void **state)
+{
+#define NAMED                                                                                      \
+	VOLUME("v1",                                                                               \
+		BY ", 'volume.kubernetes.io/provisioner-deletion-secret-name': 's',"               \
+		   " 'volume.kubernetes.io/provisioner-deletion-secret-namespace': 'n'",           \
+		"", "", POLICY("Delete") CSI, "Released")
+#define SECRET "GET /api/v1/namespaces/n/secrets/s"
+	static const struct {
+		struct api_step secret;
+		int result;
+		const char *call;
+	} cases[] = {
+		{{SECRET, ERROR_NONE, "{'data': {'k': 'dg=='}}", true}, 0,
+			"delete h1 secrets{k=v}"},
+		{{SECRET, ERROR_NOT_FOUND, "gone", true}, 0, "delete h1"},
+		{{SECRET, ERROR_FORBIDDEN, "no", true}, -1, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct api_step api[] = {cases[i].secret, {GET, ERROR_NONE, NAMED, true},
+			{DELETE, ERROR_NONE, "{}", true}};
+		struct error err = {0};
+		struct world world;
+
+		world_init(&world, &deleted, 1, api, 3);
+		world_set(world.controller.volumes, &volume_type, NAMED);
+		assert_int_equal(
+			volume_controller_sync(&world.controller, "v", &err), cases[i].result);
+		assert_int_equal(world.call_count, cases[i].call != NULL);
+		if (cases[i].call)
+			assert_string_equal(world.calls[0], cases[i].call);
+		world_done(&world);
+	}
+#undef NAMED
+#undef SECRET
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +460,8 @@ int main(void)
 		cmocka_unit_test(test_not_there),
 		cmocka_unit_test(test_other_nodes_volume),
 		cmocka_unit_test(test_gone_nodes_volume),
+		cmocka_unit_test(test_journal_forgets_first),
+		cmocka_unit_test(test_secret),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
