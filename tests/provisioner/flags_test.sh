@@ -98,10 +98,34 @@ check "sweep: unknown" 2 '--sweep: "delete" is not one of report|archive|off' --
 check "sweep: no unit" 2 '--sweep-grace: "600" lacks a unit' --sweep-grace=600
 check "sweep: its help is shown" 2 "before it counts as one" --sweep-grace=90000h
 
+check "eager: neither" 2 '--eager: "soon" is neither true nor false' --eager=soon
+check "leader election: neither" 2 '--leader-election: "1s" is neither' --leader-election=1s
+check "lease: too short" 2 "--leader-election-lease-duration: must be from 1000" \
+  --leader-election-lease-duration=999ms
+check "lease: no unit" 2 '--leader-election-lease-duration: "15" lacks a unit' \
+  --leader-election-lease-duration=15
+check "lease: renewed too late" 2 \
+  "--leader-election-renew-deadline: must be shorter than --leader-election-lease-duration" \
+  --leader-election-renew-deadline=15s
+check "lease: retried too rarely" 2 \
+  "--leader-election-retry-period: must be shorter than half of --leader-election-renew-deadline" \
+  --leader-election-retry-period=5s
+check "lease: retried too often" 2 "--leader-election-retry-period: must be from 100" \
+  --leader-election-retry-period=99ms
+check "metrics path: relative" 2 "--metrics-path: must begin with a slash" --metrics-path=metrics
+check "metrics path: empty" 2 "--metrics-path: must begin with a slash" --metrics-path=
+check "sweep: unknown" 2 '--sweep: "delete" is not one of report|archive|off' --sweep=delete
+check "sweep interval: too long" 2 "--sweep-interval: must be from 0" --sweep-interval=25h
+check "sweep interval: no unit" 2 '--sweep-interval: "0" lacks a unit' --sweep-interval=0
+
 # Understood, and yet it cannot run: 1.
 check "no cluster" 1 "use --kubeconfig=FILE" --workers=3
 check "node" 1 "use --kubeconfig=FILE" --node=n
 check "node deployment" 1 "use --kubeconfig=FILE" --node-deployment --node=n
+check "all that is new" 1 "use --kubeconfig=FILE" --eager=false --leader-election \
+  --leader-election-namespace=ns --leader-election-lease-duration=15s \
+  --leader-election-renew-deadline=10s --leader-election-retry-period=2s --http-endpoint=:0 \
+  --metrics-path=/m --sweep=archive --sweep-interval=0s
 check "topology" 1 "use --kubeconfig=FILE" --strict-topology --immediate-topology=false \
   --node-deployment-immediate-binding=false --node-deployment-base-delay=0s
 export NODE_NAME=n
