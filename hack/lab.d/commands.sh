@@ -6,7 +6,7 @@ lab_help() {
   cat <<END
 usage: hack/lab COMMAND
 
-  up [--nodes N]            build or find Kubernetes, start it with N nodes (default 1), wait until Ready
+  up [--nodes N]            build or find Kubernetes, start it with N nodes (default 1; 0: the control plane), wait until Ready
   down                      end it and everything in it
   status                    tell how it is; succeeds if it is up and healthy
   node add [NAME]           add a node (node-1, node-2, ...)
@@ -32,7 +32,7 @@ lab_up() {
   local nodes=1 unnamed=() i
   if [ "${1:-}" = --nodes ]; then
     nodes=${2:-}
-    [[ $nodes =~ ^[1-9][0-9]?$ ]] || usage_error "--nodes needs a number from 1 to 99"
+    [[ $nodes =~ ^(0|[1-9][0-9]?)$ ]] || usage_error "--nodes needs a number from 0 to 99"
     shift 2
   fi
   [ $# -eq 0 ] || usage_error "up does not understand '$1'"
