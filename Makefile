@@ -6,6 +6,7 @@
 #   make soak       20,000 random schedules of claims and faults      (SEED=, COUNT=)
 #   make e2e        the same story as tests, on the lab
 #   make bench-csi  the driver's speed and memory, as root           (BENCH_DIR=, BENCH_FLAGS=)
+#   make bench-provisioner  the provisioner's, on the lab            (BENCH_DIR=, BENCH_FLAGS=)
 #   make image      the container image, build/ordinal-image.tar
 #   make install    programs below $(DESTDIR)$(PREFIX)
 #   make format tidy clean
@@ -30,7 +31,7 @@ LIBS = -lcurl -ljson-c -lprotobuf-c -lgrpc_unsecure -lgpr -lmount -lmd -lyaml -l
 
 PROTOS    := csi pluginregistration google/protobuf/timestamp google/protobuf/wrappers
 PROTO_SRC := $(PROTOS:%=$(BUILD)/proto/%.pb-c.c)
-objects    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
+objects    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 SHARED    := $(call objects,include) $(PROTO_SRC:.c=.o)
 PROGRAMS  := $(BUILD)/ordinal-provisioner $(BUILD)/ordinal-csi
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/include/*_test.c tests/provisioner/*_test.c \
@@ -40,7 +41,7 @@ say        = @printf '  %-6s %s\n'
 SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 SCRIPTS    = $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
 
-.PHONY: all help demo test soak e2e bench-csi image install format tidy clean
+.PHONY: all help demo test soak e2e bench-csi bench-provisioner image install format tidy clean
 all: $(PROGRAMS)
 
 help:
@@ -108,14 +109,23 @@ $(BUILD)/tests/csi/restart_test: | $(BUILD)/ordinal-csi
 $(BUILD)/tests/provisioner/crash_test: | $(BUILD)/ordinal-provisioner
 $(BUILD)/tests/%.o: | build/.packages-test
 
-# Measures the program that ships.
-$(BUILD)/tests/bench/csi/csi_bench: $(call objects,tests/bench/csi) $(SHARED)
+# Measure the programs that ship.
+$(BUILD)/tests/bench/%.o: CPPFLAGS += -Itests/bench
+$(BUILD)/tests/bench/provisioner/%.o: CPPFLAGS += -Iprovisioner
+$(BUILD)/tests/bench/csi/csi_bench: $(call objects,tests/bench/csi tests/bench) $(SHARED)
+$(BUILD)/tests/bench/provisioner/provisioner_bench: \
+		$(call objects,tests/bench/provisioner tests/bench) \
+		$(filter-out %/main.o,$(call objects,provisioner)) $(SHARED)
+$(BUILD)/tests/bench/csi/csi_bench $(BUILD)/tests/bench/provisioner/provisioner_bench:
 	$(say) LD $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 bench-csi: $(BUILD)/ordinal-csi $(BUILD)/tests/bench/csi/csi_bench
 	@$(BUILD)/tests/bench/csi/csi_bench --driver=$< $(if $(BENCH_DIR),--dir="$(BENCH_DIR)") \
 		$(BENCH_FLAGS)
+
+bench-provisioner: $(PROGRAMS) $(BUILD)/tests/bench/provisioner/provisioner_bench
+	@tests/bench/provisioner/run $(BUILD) $(if $(BENCH_DIR),--dir="$(BENCH_DIR)") $(BENCH_FLAGS)
 
 test: build/.packages-test $(PROGRAMS) $(TESTS)
 	@tests/run $(BUILD) $(TESTS)

@@ -32,14 +32,14 @@ static const struct flag flags[] = {
 	{"volumes", FLAG_INT, &volumes, "Volumes in the large population. Default 20000.", SOME,
 		1000000, NULL},
 	{"rounds", FLAG_INT, &rounds, "How often driver and bare loop take turns. Default 3.", 1,
-		FIGURES_ROUNDS_MAX, NULL},
+		MEASURE_ROUNDS_MAX, NULL},
 	{0},
 };
 
 static struct footprint footprint(const struct driver_process *driver,
 	const struct population *population, const char *when, double aim)
 {
-	return (struct footprint){population->count, when, driver_process_memory(driver), aim};
+	return (struct footprint){population->count, when, process_memory(&driver->process), aim};
 }
 
 /* Let one driver's population grow, and look at memory and mounts on the way. */

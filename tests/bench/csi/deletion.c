@@ -97,7 +97,7 @@ static void print_row(const struct size *size, struct series *series, double fir
 	double median = measure_median(series->seconds, series->count);
 
 	printf("%7d %8zu %8.2f %6.2f  %s\n", size->files, series->count, median * 1000,
-		median / first, figures_verdict(median <= first * FIGURES_INDEPENDENT));
+		median / first, measure_verdict(median <= first * FIGURES_INDEPENDENT));
 	fflush(stdout);
 }
 

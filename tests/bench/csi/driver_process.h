@@ -6,25 +6,18 @@
 #define ORDINAL_BENCH_DRIVER_PROCESS_H
 
 #include <limits.h>
-#include <sys/types.h>
 
+#include "process.h"
 #include "rpc_client.h"
 #include "scratch.h"
 
 struct driver_process {
-	const char *program;
+	struct process process;
 	const struct scratch *scratch;
 	char root[PATH_MAX]; /* --hostpath-root */
 	char socket[96];
-	pid_t pid;
 	double start_seconds; /* from exec until Probe answered */
 	struct rpc_client *client;
-};
-
-/* Memory in bytes, as /proc/PID/status has it. */
-struct driver_memory {
-	double anonymous; /* RssAnon */
-	double resident;  /* VmRSS */
 };
 
 /* Start PROGRAM with the scratch directory ROOT as its base. Returns when it is ready. */
@@ -33,8 +26,6 @@ void driver_process_start(struct driver_process *driver, const char *program,
 
 /* End it with SIGTERM, and wait for that. */
 void driver_process_stop(struct driver_process *driver);
-
-struct driver_memory driver_process_memory(const struct driver_process *driver);
 
 /* Wait until the driver has removed the data of all deleted volumes. */
 void driver_process_wait_trash(const struct driver_process *driver);

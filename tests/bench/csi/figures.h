@@ -10,8 +10,6 @@
 #include "population.h"
 #include "scratch.h"
 
-#define FIGURES_ROUNDS_MAX 15
-
 /* What "independent of the number" and "of the size" mean: at most that many times as long. */
 #define FIGURES_INDEPENDENT 1.5
 
@@ -21,12 +19,6 @@ struct bench {
 	int volumes; /* in the large population */
 	int rounds;  /* of product and bare loop in turn */
 };
-
-/* "met" or "missed". */
-static inline const char *figures_verdict(bool met)
-{
-	return met ? "met" : "missed";
-}
 
 /* CreateVolume and DeleteVolume per second, with a driver of its own. */
 void rates_measure(const struct bench *bench);
@@ -49,7 +41,7 @@ void publish_print(const struct publish_result *results, size_t count);
 struct footprint {
 	unsigned long volumes;
 	const char *when;
-	struct driver_memory memory;
+	struct process_memory memory;
 	double aim;
 };
 

@@ -13,7 +13,7 @@ static void print_row(const struct footprint *footprint, double first)
 
 	if (footprint->aim > 0)
 		snprintf(aim, sizeof(aim), "RssAnon at most %.0f: %s", footprint->aim,
-			figures_verdict(anonymous <= footprint->aim));
+			measure_verdict(anonymous <= footprint->aim));
 	printf("%-16s %7lu %8.1f %8.1f %6.2f  %s\n", footprint->when, footprint->volumes, anonymous,
 		footprint->memory.resident / MIB, anonymous / first, aim);
 }

@@ -98,8 +98,8 @@ static void print_row(const char *call, const struct publish_result *result, con
 	printf("%-10s %7lu %6d %7.3f %7.3f %7.3f %7.3f %6.2f %7.3f %-6s %6.2f %6.2f %s\n", call,
 		result->volumes, result->mounts, product[0] * 1000, product[1] * 1000,
 		bare[0] * 1000, bare[1] * 1000, product[0] / bare[0], more,
-		figures_verdict(more <= AIM_MS), growth, bare_growth,
-		figures_verdict(growth <= allowed));
+		measure_verdict(more <= AIM_MS), growth, bare_growth,
+		measure_verdict(growth <= allowed));
 }
 
 static void print_head(void)

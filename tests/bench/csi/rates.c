@@ -14,7 +14,7 @@ enum kind { CREATE, DELETE };
 
 /* Steps a second, by round. */
 struct series {
-	double product[FIGURES_ROUNDS_MAX], bare[FIGURES_ROUNDS_MAX], single[FIGURES_ROUNDS_MAX];
+	double product[MEASURE_ROUNDS_MAX], bare[MEASURE_ROUNDS_MAX], single[MEASURE_ROUNDS_MAX];
 };
 
 /* What was made in one round. */
@@ -31,7 +31,7 @@ struct rates {
 	struct population population;
 	struct bare bare;
 	unsigned long next; /* number for the bare loop */
-	struct made made[FIGURES_ROUNDS_MAX];
+	struct made made[MEASURE_ROUNDS_MAX];
 };
 
 /* Wait until the driver and the disk have nothing left to do. */
@@ -91,26 +91,16 @@ static void delete_round(struct rates *rates, int round, struct series *series)
 	series->single[round] = delete_bare(rates, &made->single);
 }
 
-/* The ratio is taken within each round: what else the machine does then is the same for both. */
-static double median_ratio(const double *product, const double *reference, int rounds)
-{
-	double ratios[FIGURES_ROUNDS_MAX];
-
-	for (int i = 0; i < rounds; i++)
-		ratios[i] = reference[i] > 0 ? product[i] / reference[i] : 0;
-	return measure_median(ratios, (size_t)rounds);
-}
-
 static void print_series(enum kind kind, int callers, struct series *series, int rounds)
 {
 	const char *call = kind == CREATE ? "CreateVolume" : "DeleteVolume";
-	double ratio = median_ratio(series->product, series->bare, rounds);
-	double single_ratio = median_ratio(series->product, series->single, rounds);
+	double ratio = measure_median_ratio(series->product, series->bare, rounds);
+	double single_ratio = measure_median_ratio(series->product, series->single, rounds);
 	char aim[64] = "";
 
 	if (kind == CREATE && callers == AIM_AT)
 		snprintf(aim, sizeof(aim), "at least %.2f of bare: %s", AIM_RATIO,
-			figures_verdict(ratio >= AIM_RATIO));
+			measure_verdict(ratio >= AIM_RATIO));
 	printf("%-13s %7d %8.0f %8.0f %6.2f %8.0f %6.2f  %s\n", call, callers,
 		measure_median(series->product, (size_t)rounds),
 		measure_median(series->bare, (size_t)rounds), ratio,

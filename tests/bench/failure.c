@@ -13,7 +13,7 @@ void failure_exit(const char *format, ...)
 	va_list args;
 
 	fflush(stdout);
-	fputs("csi_bench: ", stderr);
+	fprintf(stderr, "%s: ", program_invocation_short_name);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);

@@ -5,7 +5,7 @@
 #ifndef ORDINAL_BENCH_FAILURE_H
 #define ORDINAL_BENCH_FAILURE_H
 
-/* Print "csi_bench: <text>" to standard error, with ": <strerror>" unless errno is 0, and end the
+/* Print "<program>: <text>" to standard error, with ": <strerror>" unless errno is 0, and end the
  * process with 1, at once. */
 void failure_exit(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 

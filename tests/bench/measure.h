@@ -5,9 +5,11 @@
 #ifndef ORDINAL_BENCH_MEASURE_H
 #define ORDINAL_BENCH_MEASURE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define MEASURE_THREADS_MAX 64
+#define MEASURE_ROUNDS_MAX  15
 
 /* Steps with the numbers from .first on, each done once, by whichever thread is free. */
 struct measure_loop {
@@ -29,6 +31,13 @@ double measure_now(void);
 /* The value that SHARE (0 to 1) of VALUES do not exceed. Sorts VALUES. */
 double measure_percentile(double *values, size_t count, double share);
 double measure_median(double *values, size_t count);
+
+/* The median of the ratios of each round: what else the machine does then is the same for both. A
+ * reference of 0 counts as a ratio of 0. At most MEASURE_ROUNDS_MAX rounds. */
+double measure_median_ratio(const double *product, const double *reference, int rounds);
+
+/* What is said of an aim: "met" or "missed". */
+const char *measure_verdict(bool met);
 
 struct measure_result measure_run(const struct measure_loop *loop);
 

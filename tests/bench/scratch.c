@@ -83,7 +83,8 @@ static int remove_entry(const char *path, const struct stat *status, int what, s
 void scratch_remove_tree(const char *path)
 {
 	if (nftw(path, remove_entry, 64, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 && errno != ENOENT)
-		fprintf(stderr, "csi_bench: remove %s: %s\n", path, strerror(errno));
+		fprintf(stderr, "%s: remove %s: %s\n", program_invocation_short_name, path,
+			strerror(errno));
 }
 
 void scratch_remove(const struct scratch *scratch)

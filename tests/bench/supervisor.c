@@ -78,7 +78,7 @@ int supervisor_run(void (*work)(void *context), void *context)
 	if (worker == 0)
 		run_worker(work, context, &old);
 	if (worker < 0) {
-		perror("csi_bench: fork");
+		perror("fork");
 		return 1;
 	}
 	/* Whoever reads our output may be gone: what is to be removed still has to be. */

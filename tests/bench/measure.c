@@ -45,6 +45,20 @@ double measure_median(double *values, size_t count)
 	return measure_percentile(values, count, 0.5);
 }
 
+double measure_median_ratio(const double *product, const double *reference, int rounds)
+{
+	double ratios[MEASURE_ROUNDS_MAX];
+
+	for (int i = 0; i < rounds; i++)
+		ratios[i] = reference[i] > 0 ? product[i] / reference[i] : 0;
+	return measure_median(ratios, (size_t)rounds);
+}
+
+const char *measure_verdict(bool met)
+{
+	return met ? "met" : "missed";
+}
+
 static void *work(void *argument)
 {
 	struct run *run = argument;
