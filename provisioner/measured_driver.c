@@ -11,16 +11,19 @@ static struct timespec now(void)
 	return time;
 }
 
-/* Count a call of METHOD that began at BEGAN, and hand its RESULT on. */
+/* Count a call of METHOD that began at BEGAN, and hand its RESULT on, and WHY it failed to ERR,
+ * which may be NULL. */
 static int note(const struct measured_driver *measured, const char *method,
-	const struct timespec *began, int result, const struct error *err)
+	const struct timespec *began, int result, const struct error *why, struct error *err)
 {
 	struct timespec end = now();
 	double seconds =
 		(double)(end.tv_sec - began->tv_sec) + (double)(end.tv_nsec - began->tv_nsec) / 1e9;
 
 	metrics_observe(measured->metrics, METRIC_CSI_SECONDS, seconds, measured->driver.info.name,
-		method, metrics_grpc_code(result < 0 ? error_kind_to_grpc(err->kind) : 0));
+		method, metrics_grpc_code(result < 0 ? error_kind_to_grpc(why->kind) : 0));
+	if (result < 0 && err)
+		*err = *why;
 	return result;
 }
 
@@ -29,10 +32,11 @@ static int create_volume(void *self, const struct csi_create_request *request,
 {
 	const struct measured_driver *measured = self;
 	struct timespec began = now();
+	struct error why = {0};
 
 	return note(measured, "/csi.v1.Controller/CreateVolume", &began,
-		measured->driver.create_volume(measured->driver.self, request, ret_volume, err),
-		err);
+		measured->driver.create_volume(measured->driver.self, request, ret_volume, &why),
+		&why, err);
 }
 
 static int delete_volume(
@@ -40,9 +44,11 @@ static int delete_volume(
 {
 	const struct measured_driver *measured = self;
 	struct timespec began = now();
+	struct error why = {0};
 
 	return note(measured, "/csi.v1.Controller/DeleteVolume", &began,
-		measured->driver.delete_volume(measured->driver.self, handle, secrets, err), err);
+		measured->driver.delete_volume(measured->driver.self, handle, secrets, &why), &why,
+		err);
 }
 
 static int expand_volume(void *self, const struct csi_expand_request *request, int64_t *ret_bytes,
@@ -50,11 +56,12 @@ static int expand_volume(void *self, const struct csi_expand_request *request, i
 {
 	const struct measured_driver *measured = self;
 	struct timespec began = now();
+	struct error why = {0};
 
 	return note(measured, "/csi.v1.Controller/ControllerExpandVolume", &began,
 		measured->driver.expand_volume(
-			measured->driver.self, request, ret_bytes, ret_node_expansion, err),
-		err);
+			measured->driver.self, request, ret_bytes, ret_node_expansion, &why),
+		&why, err);
 }
 
 static int list_volumes(void *self,
@@ -63,9 +70,11 @@ static int list_volumes(void *self,
 {
 	const struct measured_driver *measured = self;
 	struct timespec began = now();
+	struct error why = {0};
 
 	return note(measured, "/csi.v1.Controller/ListVolumes", &began,
-		measured->driver.list_volumes(measured->driver.self, each, context, err), err);
+		measured->driver.list_volumes(measured->driver.self, each, context, &why), &why,
+		err);
 }
 
 static int modify_volume(void *self, const char *handle, const struct string_map *parameters,
@@ -73,20 +82,22 @@ static int modify_volume(void *self, const char *handle, const struct string_map
 {
 	const struct measured_driver *measured = self;
 	struct timespec began = now();
+	struct error why = {0};
 
 	return note(measured, "/csi.v1.Controller/ControllerModifyVolume", &began,
 		measured->driver.modify_volume(
-			measured->driver.self, handle, parameters, secrets, err),
-		err);
+			measured->driver.self, handle, parameters, secrets, &why),
+		&why, err);
 }
 
 static int probe(void *self, struct error *err)
 {
 	const struct measured_driver *measured = self;
 	struct timespec began = now();
+	struct error why = {0};
 
 	return note(measured, "/csi.v1.Identity/Probe", &began,
-		measured->driver.probe(measured->driver.self, err), err);
+		measured->driver.probe(measured->driver.self, &why), &why, err);
 }
 
 struct csi_driver measured_driver_table(struct measured_driver *measured)
