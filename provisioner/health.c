@@ -1,41 +1,78 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "health.h"
 
-#include <time.h>
-
-#define PROBE_AGE_MS 5000 /* how old an answer of the driver may be */
+#include <pthread.h>
 
 struct health {
 	struct csi_driver driver;
-	int64_t probed_ms; /* all touched by the endpoint's thread alone; 0: not yet */
-	int probe_result;
-	struct error probe_error;
 	struct health_check live[4], ready[1];
 	struct http_endpoint *endpoint;
+	pthread_t prober;
+	pthread_mutex_t lock; /* guards all below */
+	pthread_cond_t changed;
+	bool asked, stopped;
+	struct error answer; /* of the last probe; without a kind while all is well */
 };
 
-static int64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
+/* A probe may take seconds, and the endpoint must not wait: whoever asks is told of the probe that
+ * was made when it was last asked, and has the next one made. */
 static int check_driver(void *context, struct error *err)
 {
 	struct health *health = context;
-	int64_t now = monotonic_ms();
+	struct error answer;
 
-	/* A driver that hangs holds the endpoint up for seconds: not with each request. */
-	if (!health->probed_ms || now - health->probed_ms > PROBE_AGE_MS) {
-		health->probe_result =
-			health->driver.probe(health->driver.self, &health->probe_error);
-		health->probed_ms = monotonic_ms();
+	pthread_mutex_lock(&health->lock);
+	answer = health->answer;
+	health->asked = true;
+	pthread_cond_signal(&health->changed);
+	pthread_mutex_unlock(&health->lock);
+	if (!answer.kind)
+		return 0;
+	*err = answer;
+	return -1;
+}
+
+static void *probe(void *context)
+{
+	struct health *health = context;
+
+	pthread_mutex_lock(&health->lock);
+	while (!health->stopped) {
+		struct error answer = {0};
+
+		if (!health->asked) {
+			pthread_cond_wait(&health->changed, &health->lock);
+			continue;
+		}
+		health->asked = false;
+		pthread_mutex_unlock(&health->lock);
+		if (health->driver.probe(health->driver.self, &answer) == 0)
+			answer = (struct error){0};
+		pthread_mutex_lock(&health->lock);
+		health->answer = answer;
 	}
-	if (health->probe_result < 0)
-		*err = health->probe_error;
-	return health->probe_result;
+	pthread_mutex_unlock(&health->lock);
+	return NULL;
+}
+
+static void start_prober(struct health *health)
+{
+	pthread_mutex_init(&health->lock, NULL);
+	pthread_cond_init(&health->changed, NULL);
+	health->asked = true;
+	if (pthread_create(&health->prober, NULL, probe, health))
+		abort();
+}
+
+static void stop_prober(struct health *health)
+{
+	pthread_mutex_lock(&health->lock);
+	health->stopped = true;
+	pthread_cond_signal(&health->changed);
+	pthread_mutex_unlock(&health->lock);
+	pthread_join(health->prober, NULL);
+	pthread_cond_destroy(&health->changed);
+	pthread_mutex_destroy(&health->lock);
 }
 
 int health_new(struct manager *manager, const struct csi_driver *driver, struct metrics *metrics,
@@ -58,14 +95,23 @@ int health_new(struct manager *manager, const struct csi_driver *driver, struct 
 	options.live_count = ARRAY_SIZE(health->live);
 	options.ready = health->ready;
 	options.ready_count = ARRAY_SIZE(health->ready);
-	if (http_endpoint_new(&options, &health->endpoint, err) < 0)
+	start_prober(health);
+	if (http_endpoint_new(&options, &health->endpoint, err) < 0) {
+		stop_prober(health);
 		return -1;
+	}
 	*ret_health = take_ptr(health);
 	return 0;
+}
+
+int health_port(const struct health *health)
+{
+	return http_endpoint_port(health->endpoint);
 }
 
 void health_free(struct health *health)
 {
 	http_endpoint_free(health->endpoint);
+	stop_prober(health);
 	free(health);
 }

@@ -17,6 +17,9 @@ struct health;
 int health_new(struct manager *manager, const struct csi_driver *driver, struct metrics *metrics,
 	const char *address, const char *metrics_path, struct health **ret_health,
 	struct error *err);
+/* The port that it is served on. */
+int health_port(const struct health *health);
+
 void health_free(struct health *health);
 DEFINE_CLEANUP(struct health *, health_free);
 

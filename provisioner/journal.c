@@ -142,7 +142,10 @@ static void keep_entries(struct journal *journal, struct json_object *map)
 
 	if (!data)
 		return;
-	json_object_object_foreach(data, uid, value) keep_entry(journal, uid, value);
+	json_object_object_foreach(data, uid, value)
+	{
+		keep_entry(journal, uid, value);
+	}
 }
 
 int journal_open(struct journal *journal, struct error *err)
@@ -294,9 +297,11 @@ int journal_begin(struct journal *journal, struct volume_request *request, struc
 	struct volume_request *before;
 	char *before_text;
 	struct slot *slot;
+	bool is_new;
 	int result;
 
 	pthread_mutex_lock(&journal->lock);
+	is_new = !find_slot(journal, request->claim_uid);
 	slot = make_slot(journal, request->claim_uid);
 	if (slot->wanted && !slot->dirty && !strcmp(slot->text, text) && !journal->writing) {
 		pthread_mutex_unlock(&journal->lock);
@@ -304,7 +309,7 @@ int journal_begin(struct journal *journal, struct volume_request *request, struc
 	}
 	result = check_room(journal, slot, text, err);
 	if (result < 0) {
-		if (!slot->wanted && !slot->dirty && !journal->writing)
+		if (is_new) /* so that no batch under way has it */
 			drop_slot(journal, slot);
 		pthread_mutex_unlock(&journal->lock);
 		return -1;

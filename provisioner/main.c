@@ -2,7 +2,6 @@
 /*
  * ordinal-provisioner: flags, wiring, signals, exit codes.
  */
-#include <ctype.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/random.h>
@@ -14,6 +13,7 @@
 #include "manager.h"
 #include "measured_driver.h"
 #include "names.h"
+#include "object_names.h"
 #include "options.h"
 #include "process_metrics.h"
 
@@ -109,24 +109,6 @@ static void make_identity(struct program *program)
 		(unsigned long long)number);
 }
 
-/* What objects of ours are called: the driver's name, and with it the node's where each has an
- * instance of its own. csi-lib-utils makes the names of Leases like this, so that a csi-provisioner
- * for the same driver never leads beside us. */
-static char *object_name(const struct program *program, const char *prefix)
-{
-	const char *node = program->options.node_deployment ? program->options.node : NULL;
-	const char *driver = program->driver.driver.info.name;
-	char *name;
-
-	if (asprintf(&name, "%s%s%s%s%s", prefix, driver, node ? "-" : "", node ? node : "",
-		    isalnum((unsigned char)driver[strlen(driver) - 1]) || node ? "" : "X") < 0)
-		abort();
-	for (char *at = name; *at; at++)
-		if (!isalnum((unsigned char)*at))
-			*at = '-';
-	return name;
-}
-
 /* The source of our events. */
 static char *component_name(const struct program *program)
 {
@@ -220,19 +202,16 @@ static int run_manager(struct program *program, const struct kube_config *config
 {
 	const struct options *options = &program->options;
 	const char *namespace = own_namespace(program, config);
-	_cleanup_free_ char *journal = object_name(program, "ordinal-journal-");
+	const char *name = program->driver.driver.info.name;
+	const char *node = options->node_deployment ? options->node : NULL;
+	_cleanup_free_ char *journal = object_names_journal(name, node);
 	_cleanup_free_ char *component = component_name(program);
-	_cleanup_free_ char *lease_name = object_name(program, "");
+	_cleanup_free_ char *lease_name = object_names_lease(name, node);
 	_cleanup_(lease_freep) struct lease *lease =
 		make_lease(program, lease_client, namespace, lease_name);
 	_cleanup_(manager_freep) struct manager *manager = NULL;
 	const struct csi_driver driver = measured_driver_table(&program->driver);
 
-	if (strlen(journal) > OBJECT_NAME_MAX)
-		return error_set(err, ERROR_INVALID,
-			"the names of driver and node are too long together: %s is no name for a "
-			"ConfigMap",
-			journal);
 	program->manager = manager = manager_new(client, &driver,
 		&(struct manager_options){
 			.component = component,

@@ -114,7 +114,7 @@ static void test_secret(void **state)
 		if (cases[i].value)
 			assert_string_equal(string_map_get(&secret, "k"), cases[i].value);
 		assert_int_equal(world.call_count, 0);
-		secrets_wipe(&secret);
+		string_map_wipe(&secret);
 		world_done(&world);
 	}
 }
