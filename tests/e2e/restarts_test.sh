@@ -21,6 +21,13 @@ restarted() { [ "$(restarts_of "$1")" -gt "$2" ]; }
 directories_here() { node_files sh -c "ls -d /var/lib/ordinal/$story_namespace/*/* 2>/dev/null | wc -l"; }
 writes() { kube exec steady -- sh -c 'echo more >> /data/log && wc -l < /data/log'; }
 
+# Of the requests that the one on node-1 made, none is open: what was killed has been settled.
+journal_is_empty() {
+  local data
+  data=$(kube -n ordinal-system get configmap ordinal-journal-hostpath-ordinal-dev-node-1 -o jsonpath='{.metadata.name}{.data}') &&
+    [ "${data%'{}'}" = ordinal-journal-hostpath-ordinal-dev-node-1 ]
+}
+
 count=0
 begin e2e-restarts
 class e2e-immediate '{}' Delete Immediate
@@ -42,6 +49,7 @@ for program in ordinal-csi ordinal-provisioner; do
   wait_for 120 "all claims are Bound" claims_bound $((count + 1))
   check_equal "each has one volume" $((count + 1)) "$(volumes_here | wc -l)"
   check_equal "and one directory" $((count + 1)) "$(directories_here)"
+  wait_for 60 "the journal is empty" journal_is_empty
 done
 
 chapter "The DaemonSet is upgraded while claims come in"
@@ -65,5 +73,17 @@ kill_on_node ordinal-csi
 kube delete pod steady --grace-period=0 --force >/dev/null 2>&1
 wait_for 240 "all volumes go" no_volumes_here
 check_equal "and all directories" 0 "$(directories_here)"
+wait_for 60 "the journal is empty" journal_is_empty
+
+chapter "kill -9 of both while claims come and go"
+for round in 1 2 3; do
+  for i in $(seq 5); do claim "brief-$round-$i" e2e-immediate; done
+  if [ $round = 2 ]; then kill_on_node ordinal-csi; else kill_on_node ordinal-provisioner; fi
+  kube delete pvc -l e2e=yes --wait=false >/dev/null
+done
+wait_for 60 "the claims are gone" gone pvc -l e2e=yes
+wait_for 240 "nothing is left in the journal" journal_is_empty
+wait_for 240 "no volume is left" no_volumes_here
+check_equal "no directory either" 0 "$(directories_here)"
 kube delete storageclass e2e-immediate >/dev/null
 summary
