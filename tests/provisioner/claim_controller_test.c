@@ -876,7 +876,8 @@ static void test_secret_is_missing(void **state)
 static void test_other_nodes_volume(void **state)
 {
 #define PV_ON(host)                                                                                \
-	"{'metadata': {'name': 'pvc-u1', 'uid': 'v1'}, 'spec': {'nodeAffinity': {'required':"      \
+	"{'metadata': {'name': 'pvc-u1', 'uid': 'v1'}, 'spec': {'csi': {'driver': "                \
+	"'d.example.com', 'volumeHandle': 'h1'}, 'nodeAffinity': {'required':"                     \
 	" {'nodeSelectorTerms': [{'matchExpressions': [{'key': 'host', 'operator': 'In',"          \
 	" 'values': ['" host "']}]}]}}}}"
 	static const struct {
