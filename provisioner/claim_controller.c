@@ -365,7 +365,7 @@ static int undo(const struct controller *controller, const struct volume_request
 	if (volume_request_send(request, controller, secret, &volume, err) < 0)
 		return is_final(err->kind) ? 0 : -1;
 	result = controller->driver.delete_volume(
-		controller->driver.self, volume.handle, secret, err);
+		controller->driver.self, volume.handle, secret->count ? secret : NULL, err);
 	if (result == 0)
 		log_event(LOG_LEVEL_INFO, "deleted volume: the claim needs no volume any more",
 			LOG_STR("namespace", request->claim_namespace),

@@ -258,6 +258,7 @@ static void reject(const struct controller *controller, struct csi_volume *volum
 int volume_request_send(const struct volume_request *request, const struct controller *controller,
 	const struct string_map *secret, struct csi_volume *ret_volume, struct error *err)
 {
+	const struct string_map *given = secret && secret->count ? secret : NULL;
 	bool placed = request->requisite.count > 0;
 	const struct csi_create_request message = {
 		.name = request->name,
@@ -271,14 +272,14 @@ int volume_request_send(const struct volume_request *request, const struct contr
 		.preferred = placed ? &request->preferred : NULL,
 		.source_volume = request->source_volume,
 		.source_snapshot = request->source_snapshot,
-		.secrets = secret,
+		.secrets = given,
 	};
 	struct csi_volume volume;
 
 	if (controller->driver.create_volume(controller->driver.self, &message, &volume, err) < 0)
 		return -1;
 	if (check_volume(request, &volume, err) < 0) {
-		reject(controller, &volume, secret, err);
+		reject(controller, &volume, given, err);
 		return -1;
 	}
 	if (!volume.capacity_bytes)
