@@ -53,8 +53,8 @@ struct event_queue *event_queue_new(size_t count_max, size_t bytes_max);
 void event_queue_free(struct event_queue *queue);
 
 /* Take EVENT over, at the end or by merging it. Where many wait, and it is the success of what is
- * said to begin by one of them, that one goes. Where the queue is full the oldest normal events make
- * room for a warning; else EVENT itself is dropped. How many occurrences were dropped. */
+ * said to begin by one of them, that one goes. Where the queue is full the oldest normal events
+ * make room for a warning; else EVENT itself is dropped. How many occurrences were dropped. */
 size_t event_queue_put(struct event_queue *queue, struct event *event);
 
 /* The oldest, the caller's from now on; NULL where nothing waits. */

@@ -10,7 +10,6 @@
 #include <sys/un.h>
 #include <time.h>
 
-
 /* A service whose one method waits until the test opens the gate, and echoes the id. */
 struct gate {
 	pthread_mutex_t mutex;
