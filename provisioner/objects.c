@@ -6,32 +6,6 @@
 
 #include "resize_fields.h"
 
-struct json_object *json_member(struct json_object *object, const char *key, enum json_type type)
-{
-	struct json_object *member;
-
-	if (!json_object_is_type(object, json_type_object) ||
-		!json_object_object_get_ex(object, key, &member) ||
-		!json_object_is_type(member, type))
-		return NULL;
-	return member;
-}
-
-static const char *checked_string(struct json_object *json)
-{
-	const char *text;
-
-	if (!json_object_is_type(json, json_type_string))
-		return NULL;
-	text = json_object_get_string(json);
-	return strlen(text) == (size_t)json_object_get_string_len(json) ? text : NULL;
-}
-
-const char *json_string(struct json_object *object, const char *key)
-{
-	return checked_string(json_member(object, key, json_type_string));
-}
-
 static char *copy(const char *text)
 {
 	char *made = strdup(text ? text : "");
@@ -52,115 +26,12 @@ static char *copy_annotation(struct json_object *metadata, const char *key, cons
 	return copy(value);
 }
 
-/* ITEMS, COUNT of SIZE bytes each, with room for one more. It doubles: how many there are is up to
- * whoever wrote the object. */
-static void *grow(void *items, size_t count, size_t size)
-{
-	if (count & (count - 1))
-		return items;
-	items = reallocarray(items, count ? 2 * count : 1, size);
-	if (!items)
-		abort();
-	return items;
-}
-
-void strings_add(struct strings *list, const char *text)
-{
-	list->items = grow(list->items, list->count, sizeof(*list->items));
-	list->items[list->count++] = copy(text);
-}
-
-void strings_copy(struct strings *list, struct json_object *array, const char *key)
-{
-	size_t count = array ? json_object_array_length(array) : 0;
-
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *item = json_object_array_get_idx(array, i);
-		const char *text = key ? json_string(item, key) : checked_string(item);
-
-		if (text)
-			strings_add(list, text);
-	}
-}
-
-void strings_done(struct strings *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		free(list->items[i]);
-	free(list->items);
-}
-
-bool strings_contain(const struct strings *list, const char *text)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (!strcmp(list->items[i], text))
-			return true;
-	return false;
-}
-
-void string_map_add(struct string_map *map, const char *key, const char *value)
-{
-	map->items = grow(map->items, map->count, sizeof(*map->items));
-	map->items[map->count++] = (struct string_pair){copy(key), copy(value)};
-}
-
-void string_map_copy(struct string_map *map, struct json_object *json)
-{
-	if (!json)
-		return;
-	json_object_object_foreach(json, key, value)
-	{
-		const char *text = checked_string(value);
-
-		if (text)
-			string_map_add(map, key, text);
-	}
-}
-
-void string_map_done(struct string_map *map)
-{
-	for (size_t i = 0; i < map->count; i++) {
-		free(map->items[i].key);
-		free(map->items[i].value);
-	}
-	free(map->items);
-}
-
-void string_map_wipe(struct string_map *map)
-{
-	for (size_t i = 0; i < map->count; i++)
-		explicit_bzero(map->items[i].value, strlen(map->items[i].value));
-	string_map_done(map);
-	*map = (struct string_map){.count = 0};
-}
-
-const char *string_map_get(const struct string_map *map, const char *key)
-{
-	for (size_t i = 0; i < map->count; i++)
-		if (!strcmp(map->items[i].key, key))
-			return map->items[i].value;
-	return NULL;
-}
-
-bool string_map_equal(const struct string_map *a, const struct string_map *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++) {
-		const char *value = string_map_get(b, a->items[i].key);
-
-		if (!value || strcmp(value, a->items[i].value))
-			return false;
-	}
-	return true;
-}
-
 static bool array_contains(struct json_object *array, const char *text)
 {
 	size_t count = array ? json_object_array_length(array) : 0;
 
 	for (size_t i = 0; i < count; i++) {
-		const char *item = checked_string(json_object_array_get_idx(array, i));
+		const char *item = json_text(json_object_array_get_idx(array, i));
 
 		if (item && !strcmp(item, text))
 			return true;

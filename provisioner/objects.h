@@ -7,12 +7,13 @@
 #ifndef ORDINAL_OBJECTS_H
 #define ORDINAL_OBJECTS_H
 
-#include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "cleanup.h"
 #include "error.h"
+#include "json_access.h"
+#include "string_map.h"
 
 struct object_type;
 
@@ -45,21 +46,6 @@ extern const struct object_type storage_class_type; /* key: name */
 extern const struct object_type stateful_set_type;  /* key: namespace/name */
 extern const struct object_type node_type;          /* key: name */
 extern const struct object_type csi_node_type;      /* key: name, that of the node */
-
-/* A list of strings. */
-struct strings {
-	char **items;
-	size_t count;
-};
-
-/* A map of strings, in the order of the JSON. */
-struct string_map {
-	struct string_pair {
-		char *key;
-		char *value;
-	} * items;
-	size_t count;
-};
 
 /* Keeps a claim while its volume is copied for another claim; external-provisioner's, too. */
 #define CLONING_FINALIZER "provisioner.storage.kubernetes.io/cloning-protection"
@@ -222,45 +208,10 @@ static inline void object_unrefp(void *pointer)
 }
 #define _cleanup_object_ _cleanup_(object_unrefp)
 
-/* Add a pair, copying both, or all pairs of strings of a JSON object (NULL: none); free what MAP
- * holds. For maps that are being built, not snapshots. */
-void string_map_add(struct string_map *map, const char *key, const char *value);
-void string_map_copy(struct string_map *map, struct json_object *json);
-void string_map_done(struct string_map *map);
-
-/* The same for a map of secrets: what it held is overwritten first. MAP is empty afterwards. */
-void string_map_wipe(struct string_map *map);
-
-/* The same for lists. Of a JSON array (NULL: none) its strings are copied or, with KEY, the member
- * KEY of its objects. */
-void strings_add(struct strings *list, const char *text);
-void strings_copy(struct strings *list, struct json_object *array, const char *key);
-void strings_done(struct strings *list);
-
-/* Whether A and B hold the same pairs, in whatever order. */
-bool string_map_equal(const struct string_map *a, const struct string_map *b);
-
 /* Whether VOLUME may be used on a node with these labels, as the scheduler would say. */
 bool volume_fits_node(const struct volume *volume, const struct string_map *labels);
 
 /* Whether nobody has claimed VOLUME, as far as can be told, so that any claim may get it. */
 bool volume_is_unclaimed(const struct volume *volume);
-
-/* The value of KEY, or NULL. Borrowed from MAP. */
-const char *string_map_get(const struct string_map *map, const char *key);
-
-/* Add a copy of TEXT; free what LIST holds. For lists that are being built, not snapshots. */
-void strings_add(struct strings *list, const char *text);
-void strings_done(struct strings *list);
-
-/* Whether LIST holds TEXT. */
-bool strings_contain(const struct strings *list, const char *text);
-
-/* JSON access that checks types: the string member KEY of OBJECT, or NULL where there is none, it
- * is of another type, or it holds a NUL. Borrowed from OBJECT, which may be NULL. */
-const char *json_string(struct json_object *object, const char *key);
-
-/* The member KEY of OBJECT if it is of TYPE, else NULL. Borrowed. OBJECT may be NULL. */
-struct json_object *json_member(struct json_object *object, const char *key, enum json_type type);
 
 #endif
