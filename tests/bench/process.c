@@ -128,7 +128,7 @@ void process_wait_listens(const struct process *process, const char *path)
 void process_show_log(const char *name, const char *log)
 {
 	char text[LOG_TAIL + 1];
-	_cleanup_fclose_ FILE *file = fopen(log, "re");
+	FILE *file = fopen(log, "re");
 	size_t length;
 
 	if (!file)
@@ -136,6 +136,7 @@ void process_show_log(const char *name, const char *log)
 	if (fseek(file, -LOG_TAIL, SEEK_END) < 0)
 		rewind(file);
 	length = fread(text, 1, LOG_TAIL, file);
+	fclose(file);
 	if (length)
 		fprintf(stderr, "The end of %s's log:\n%.*s", name, (int)length, text);
 }

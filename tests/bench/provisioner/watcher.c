@@ -59,6 +59,7 @@ static int parse_volume(struct object *object, struct json_object *json, struct 
 	(void)err;
 	volume->claim = copy(json_string(json_member(spec, "claimRef", json_type_object), "name"));
 	volume->class_name = copy(json_string(spec, "storageClassName"));
+	volume->available = phase_is(json, "Available");
 	volume->released = phase_is(json, "Released");
 	return 0;
 }
@@ -140,8 +141,11 @@ static void on_volume(void *context, const struct object *old, const struct obje
 {
 	const struct object *object = new ? new : old;
 	const struct watched_volume *volume = (const struct watched_volume *)object;
+	const struct watched_volume *was = (const struct watched_volume *)old;
 	struct watcher *watcher = context;
 
+	if (new && volume->available && !(was && was->available))
+		note(watcher, VOLUME_AVAILABLE, volume->claim);
 	if (strcmp(volume->class_name, CLUSTER_CLASS))
 		return;
 	if (!new)
@@ -196,7 +200,8 @@ void watcher_reset(struct watcher *watcher)
 void watcher_wait(struct watcher *watcher, enum watcher_event event, unsigned long count)
 {
 	static const char *const names[] = {"claims were made", "claims were annotated",
-		"claims were bound", "claims went", "volumes were made", "volumes went"};
+		"claims were bound", "claims went", "volumes were made", "volumes became available",
+		"volumes went"};
 	struct timespec end;
 
 	clock_gettime(CLOCK_REALTIME, &end);

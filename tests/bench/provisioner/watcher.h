@@ -19,7 +19,7 @@ struct watched_volume {
 	struct object object;
 	char *claim; /* its name, or "" */
 	char *class_name;
-	bool released;
+	bool available, released;
 };
 
 extern const struct object_type watcher_claim_type, watcher_volume_type;
@@ -30,6 +30,7 @@ enum watcher_event {
 	CLAIM_BOUND,
 	CLAIM_GONE,
 	VOLUME_ADDED,
+	VOLUME_AVAILABLE, /* of any class; the others only of CLUSTER_CLASS */
 	VOLUME_GONE,
 	EVENTS
 };
