@@ -252,11 +252,26 @@ static void report_success(const struct controller *controller,
 		LOG_INT("bytes", volume->capacity_bytes));
 }
 
-/* Ask the driver, which has been noted in the journal; a final answer settles it. */
+/* What the answer means for the journal. A final one settles the request, with one exception: where
+ * the driver has a volume of that name already, by another request, that one stays. */
+static void note_failure(const struct controller *controller, const struct volume_request *request,
+	struct volume_request *earlier, enum error_kind kind)
+{
+	struct error ignored;
+
+	if (kind == ERROR_ALREADY_EXISTS && earlier)
+		journal_begin(controller->journal, earlier, &ignored);
+	else if (is_final(kind))
+		journal_settle(controller->journal, request->claim_uid);
+}
+
+/* Ask the driver, which has been noted in the journal. */
 static int create(const struct controller *controller, const struct provisioning *provisioning,
 	struct csi_volume *ret_volume, struct error *err)
 {
 	struct volume_request *request = provisioning->request;
+	_cleanup_(volume_request_unrefp) struct volume_request *earlier =
+		journal_find(controller->journal, request->claim_uid);
 	struct string_map secret;
 	int result;
 
@@ -265,8 +280,8 @@ static int create(const struct controller *controller, const struct provisioning
 	result = journal_begin(controller->journal, request, err);
 	if (result == 0) {
 		result = volume_request_send(request, controller, &secret, ret_volume, err);
-		if (result < 0 && is_final(err->kind))
-			journal_settle(controller->journal, request->claim_uid);
+		if (result < 0)
+			note_failure(controller, request, earlier, err->kind);
 	}
 	string_map_wipe(&secret);
 	return result;

@@ -261,6 +261,32 @@ static void test_other_nodes_volume(void **state)
 #undef PV_ON
 }
 
+/* The class was replaced by another of its name while the driver was at work: it has a volume by
+ * the first request, and that is what has to be undone when the claim goes. */
+static void test_class_replaced(void **state)
+{
+	static const struct driver_step steps[] = {
+		LOST, {ERROR_ALREADY_EXISTS, "made otherwise", 0, {NULL}, {NULL}}, MADE, DELETED};
+	static const struct api_step api[] = {GONE};
+	static const char other[] = "{'metadata': {'name': 'fast', 'uid': 'c2'}, 'provisioner': "
+				    "'d.example.com', 'parameters': {'share': '/other'}}";
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture, PLAIN, CLASS(""), steps, 4, api, 1);
+	assert_int_equal(sync_claim(&fixture), -1);
+	world_set(fixture.world.controller.classes, &storage_class_type, other);
+	assert_int_equal(sync_claim(&fixture), -1);
+	assert_non_null(strstr(fixture.world.calls[1], "share=/other"));
+	assert_true(journal_has(fixture.world.controller.journal, "u1"));
+	store_delete(fixture.world.controller.claims, "u1");
+	assert_int_equal(sync_claim(&fixture), 0);
+	assert_string_equal(fixture.world.calls[2], fixture.world.calls[0]);
+	assert_string_equal(fixture.world.calls[3], "delete h1");
+	assert_false(journal_has(fixture.world.controller.journal, "u1"));
+	end(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_journal_full),
 		cmocka_unit_test(test_secret_is_missing),
 		cmocka_unit_test(test_other_nodes_volume),
+		cmocka_unit_test(test_class_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
