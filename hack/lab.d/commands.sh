@@ -92,8 +92,6 @@ lab_down() {
   fi
   supervisor_stop
   lab_tidy
-  # It goes with the lab's network, which connections that nobody ends may keep for minutes.
-  ip link delete "$lab_link" 2>/dev/null || :
   wait_for 5 lab_gone || die "something of the lab $LAB_NAME is left; see $lab_run, interface $lab_link, cgroups $lab_cgroup"
   say "The lab $LAB_NAME is down: processes, mounts, network, cgroups and files are gone ($(((${EPOCHREALTIME/./} - from) / 1000)) ms)"
 }

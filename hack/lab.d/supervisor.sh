@@ -33,6 +33,8 @@ lab_tidy() {
 }
 
 lab_remove_leftovers() {
+  # It goes with the lab's network, which connections that nobody ends may keep for minutes.
+  ip link delete "$lab_link" 2>/dev/null || true
   [ -d "$lab_run" ] || return 0
   cgroups_remove || warn "could not remove every cgroup $lab_cgroup"
   rm -rf "$lab_run"
@@ -145,6 +147,7 @@ supervisor_end() {
     # when we end, but here we have to outlive them.
     kill -KILL -1 2>/dev/null || true
     umount -n -l "$lab_scratch" 2>/dev/null || true
+    ip link delete uplink 2>/dev/null || true # and the host's end with it
     lab_remove_leftovers
   fi
   exit 0
