@@ -9,7 +9,7 @@ set -euo pipefail
 # refused CLAIM WORDS: a pod wants it, and its event says why not
 refused() {
   pod "wants-$1" "$1"
-  wait_for 60 "$1: an event says: $2" event_says "$1" ProvisioningFailed "$2"
+  wait_for 120 "$1: an event says: $2" event_says "$1" ProvisioningFailed "$2"
   check "$1: is still Pending" claim_is "$1" Pending
   check "$1: has no directory" node_lacks "/var/lib/ordinal/$story_namespace/$1"
 }
@@ -26,7 +26,7 @@ refused huge "ask for less"
 claim larger-than-disk ordinal-hostpath 7000Pi
 refused larger-than-disk "ask for less"
 claim clone ordinal-hostpath 1Mi "dataSource: {kind: PersistentVolumeClaim, name: block}"
-refused clone "data source PersistentVolumeClaim block is not supported"
+refused clone "data source PersistentVolumeClaim block: it is not bound to a volume yet"
 
 chapter "Classes that say what nobody understands"
 class e2e-unknown '{onDelet: retain}'
