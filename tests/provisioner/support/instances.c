@@ -143,6 +143,9 @@ struct instances *instances_new(struct schedule *schedule, const struct instance
 
 void instances_free(struct instances *instances)
 {
+	/* One that stands by must not begin when the leader ends: nobody would wait for it. */
+	for (size_t i = 0; i < instances->options.count; i++)
+		__atomic_store_n(&instances->all[i].cut, true, __ATOMIC_RELEASE);
 	for (size_t i = 0; i < instances->options.count; i++)
 		stop(&instances->all[i]);
 	free(instances);
