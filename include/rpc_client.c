@@ -7,6 +7,7 @@
 #include <grpc/grpc_security.h>
 #include <grpc/slice.h>
 #include <grpc/support/time.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -14,9 +15,13 @@
 #include "wire_strings.h"
 
 #define CONNECT_WAIT_MS 100
+#define IDLE_QUEUES_MAX 64
 
 struct rpc_client {
 	grpc_channel *channel;
+	pthread_mutex_t lock;                         /* guards all below */
+	grpc_completion_queue *idle[IDLE_QUEUES_MAX]; /* a call needs one for itself */
+	int idle_count;
 };
 
 /* What gRPC core fills in while one call is under way. */
@@ -83,12 +88,22 @@ int rpc_client_new(const char *endpoint, struct rpc_client **ret_client, struct 
 	credentials = grpc_insecure_credentials_create();
 	client->channel = grpc_channel_create(target, credentials, &channel_args);
 	grpc_channel_credentials_release(credentials);
+	pthread_mutex_init(&client->lock, NULL);
 	*ret_client = take_ptr(client);
 	return 0;
 }
 
+static void end_queue(grpc_completion_queue *queue)
+{
+	grpc_completion_queue_shutdown(queue);
+	grpc_completion_queue_destroy(queue);
+}
+
 void rpc_client_free(struct rpc_client *client)
 {
+	while (client->idle_count)
+		end_queue(client->idle[--client->idle_count]);
+	pthread_mutex_destroy(&client->lock);
 	grpc_channel_destroy(client->channel);
 	grpc_shutdown();
 	free(client);
@@ -231,10 +246,32 @@ static int status_error(
 	return error_set(err, kind, "%.*s", (int)length, text);
 }
 
+static grpc_completion_queue *take_queue(struct rpc_client *client)
+{
+	grpc_completion_queue *queue = NULL;
+
+	pthread_mutex_lock(&client->lock);
+	if (client->idle_count)
+		queue = client->idle[--client->idle_count];
+	pthread_mutex_unlock(&client->lock);
+	return queue ? queue : grpc_completion_queue_create_for_pluck(NULL);
+}
+
+/* Nothing is under way on QUEUE. */
+static void give_queue(struct rpc_client *client, grpc_completion_queue *queue)
+{
+	pthread_mutex_lock(&client->lock);
+	if (client->idle_count < IDLE_QUEUES_MAX)
+		client->idle[client->idle_count++] = take_ptr(queue);
+	pthread_mutex_unlock(&client->lock);
+	if (queue)
+		end_queue(queue);
+}
+
 int rpc_client_call(struct rpc_client *client, const struct rpc_call *call,
 	ProtobufCMessage **ret_response, struct error *err)
 {
-	grpc_completion_queue *queue = grpc_completion_queue_create_for_pluck(NULL);
+	grpc_completion_queue *queue = take_queue(client);
 	grpc_slice method = grpc_slice_from_copied_string(call->method);
 	grpc_byte_buffer *request = pack(call->request);
 	struct rpc_answer answer = {.details = grpc_empty_slice()};
@@ -261,7 +298,6 @@ int rpc_client_call(struct rpc_client *client, const struct rpc_call *call,
 	grpc_metadata_array_destroy(&answer.initial);
 	grpc_metadata_array_destroy(&answer.trailing);
 	grpc_slice_unref(method);
-	grpc_completion_queue_shutdown(queue);
-	grpc_completion_queue_destroy(queue);
+	give_queue(client, queue);
 	return result;
 }

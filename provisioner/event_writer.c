@@ -3,6 +3,7 @@
 
 #include <json-c/linkhash.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/utsname.h>
 
 #define SERIES_MAX    1024 /* events that are remembered for their counts; and groups */
@@ -20,6 +21,7 @@ struct series {
 	struct event *pending; /* what it does not have; or NULL */
 	int64_t next_ms;       /* not written before */
 	int failures;          /* of the pending, in a row */
+	TAILQ_ENTRY(series) link;
 	char key[];
 };
 
@@ -37,6 +39,7 @@ struct event_writer {
 	char *component;
 	struct utsname host;
 	struct lh_table *series, *groups; /* oldest first */
+	TAILQ_HEAD(, series) unwritten;   /* those with something pending, oldest first */
 	int64_t due_ms;                   /* of the first pending; may be too early */
 	int64_t resume_ms;                /* nothing is written before: it would not answer */
 	int64_t back_off_ms;
@@ -57,19 +60,30 @@ struct event_writer *event_writer_new(
 	writer->groups = lh_kchar_table_new(64, NULL);
 	if (!writer->component || !writer->series || !writer->groups || uname(&writer->host) < 0)
 		abort();
+	TAILQ_INIT(&writer->unwritten);
 	writer->due_ms = NEVER;
 	metrics_add(options->metrics, METRIC_EVENTS_SENT, 0);
 	metrics_add(options->metrics, METRIC_EVENTS_DROPPED, 0);
 	return writer;
 }
 
+static void set_pending(struct event_writer *writer, struct series *series, struct event *event)
+{
+	if (!series->pending && event)
+		TAILQ_INSERT_TAIL(&writer->unwritten, series, link);
+	else if (series->pending && !event)
+		TAILQ_REMOVE(&writer->unwritten, series, link);
+	free(series->pending);
+	series->pending = event;
+}
+
 static void forget_series(struct event_writer *writer, struct series *series)
 {
 	if (series->pending)
 		metrics_add(writer->options.metrics, METRIC_EVENTS_DROPPED, series->pending->count);
+	set_pending(writer, series, NULL);
 	lh_table_delete(writer->series, series->key);
 	free(series->path);
-	free(series->pending);
 	free(series);
 }
 
@@ -185,9 +199,8 @@ void event_writer_add(struct event_writer *writer, struct event *event, int64_t 
 		/* The last message of those that are combined is the one that shows. */
 		event->count += series->pending->count;
 		event->first = series->pending->first;
-		free(series->pending);
 	}
-	series->pending = event;
+	set_pending(writer, series, event);
 	if (series->next_ms < writer->due_ms)
 		writer->due_ms = series->next_ms;
 }
@@ -364,23 +377,19 @@ static int handle_failure(
 	return -1;
 }
 
-/* One whose time has come, or NULL; and when the next one's comes. */
+/* One whose time has come, or NULL; and when the next one's may come. */
 static struct series *find_due(struct event_writer *writer, int64_t now)
 {
-	struct series *found = NULL;
+	struct series *series;
 
 	writer->due_ms = NEVER;
-	for (struct lh_entry *slot = writer->series->head; slot; slot = slot->next) {
-		struct series *series = lh_entry_v(slot);
-
-		if (!series->pending)
-			continue;
-		if (!found && series->next_ms <= now)
-			found = series;
-		else if (series->next_ms < writer->due_ms)
+	TAILQ_FOREACH (series, &writer->unwritten, link) {
+		if (series->next_ms < writer->due_ms)
 			writer->due_ms = series->next_ms;
+		if (series->next_ms <= now)
+			break;
 	}
-	return found;
+	return series;
 }
 
 bool event_writer_accepts(const struct event_writer *writer, int64_t now)
@@ -401,7 +410,7 @@ int event_writer_step(struct event_writer *writer, int64_t now, int timeout_ms, 
 	}
 	metrics_add(writer->options.metrics, METRIC_EVENTS_SENT, 1);
 	series->count += series->pending->count;
-	free(take_ptr(series->pending));
+	set_pending(writer, series, NULL);
 	series->failures = 0;
 	series->next_ms = now + writer->options.patch_every_ms;
 	writer->back_off_ms = writer->resume_ms = 0;

@@ -97,6 +97,9 @@ static void wake_next(struct limiter *limiter)
 {
 	bool low = limiter->low_waiting && is_turn(limiter, true);
 
+	if (limiter->under_way >= (int)limiter->limit)
+		return; /* whoever leaves wakes the next */
+
 	pthread_cond_signal(&limiter->turn[low]);
 }
 

@@ -10,6 +10,7 @@
 #include "list_decoder.h"
 #include "log.h"
 #include "resource_version.h"
+#include "transfers.h"
 #include "watch_decoder.h"
 
 #define RESOURCES_MAX     16
@@ -59,7 +60,7 @@ struct resource {
 
 struct reflector {
 	struct rest_client *client;
-	CURLM *multi;
+	struct transfers *transfers;
 	struct reflector_limits limits;
 	struct resource resources[RESOURCES_MAX];
 	size_t count;
@@ -96,9 +97,7 @@ struct reflector *reflector_new(struct rest_client *client)
 		abort();
 	reflector->client = client;
 	reflector->limits = usual;
-	reflector->multi = curl_multi_init();
-	if (!reflector->multi)
-		abort();
+	reflector->transfers = transfers_new();
 	pthread_mutex_init(&reflector->lock, NULL);
 	pthread_cond_init(&reflector->changed, NULL);
 	return reflector;
@@ -168,7 +167,7 @@ void reflector_free(struct reflector *reflector)
 		struct resource *resource = &reflector->resources[i];
 
 		if (resource->phase != PHASE_IDLE)
-			curl_multi_remove_handle(reflector->multi, resource->handle);
+			transfers_remove(reflector->transfers, resource->handle);
 		curl_easy_cleanup(resource->handle);
 		watch_decoder_free(resource->decoder);
 		list_decoder_free(resource->lister);
@@ -176,7 +175,7 @@ void reflector_free(struct reflector *reflector)
 		free(resource->version);
 		free(resource->continue_token);
 	}
-	curl_multi_cleanup(reflector->multi);
+	transfers_free(reflector->transfers);
 	pthread_cond_destroy(&reflector->changed);
 	pthread_mutex_destroy(&reflector->lock);
 	free(reflector);
@@ -447,8 +446,7 @@ static void start_transfer(struct resource *resource)
 	if (!watch && !resource->continue_token)
 		store_begin_replace(resource->store);
 	resource->phase = watch ? PHASE_WATCHING : PHASE_LISTING;
-	if (curl_multi_add_handle(reflector->multi, resource->handle) != CURLM_OK)
-		abort();
+	transfers_add(reflector->transfers, resource->handle);
 }
 
 /* When the server is away, all resources fail with the same words, of which once is enough. */
@@ -579,7 +577,7 @@ static void finish_transfer(struct resource *resource, CURLcode code)
 	struct error err;
 	int result;
 
-	curl_multi_remove_handle(reflector->multi, resource->handle);
+	transfers_remove(reflector->transfers, resource->handle);
 	if (resource->stream_error.kind) {
 		err = resource->stream_error;
 		result = -1;
@@ -614,7 +612,7 @@ static bool is_stopped(struct reflector *reflector)
 }
 
 /* Start what is due; the milliseconds until the next is. */
-static int start_due(struct reflector *reflector)
+static int64_t start_due(struct reflector *reflector)
 {
 	int64_t now = now_ms(), wait = 60000;
 
@@ -628,32 +626,26 @@ static int start_due(struct reflector *reflector)
 		if (resource->phase == PHASE_IDLE && resource->due_ms - now < wait)
 			wait = resource->due_ms - now;
 	}
-	return wait < 0 ? 0 : (int)wait;
+	return wait;
 }
 
 static void finish_done(struct reflector *reflector)
 {
-	CURLMsg *message;
-	int left;
+	CURLcode code;
+	CURL *handle;
 
-	while ((message = curl_multi_info_read(reflector->multi, &left))) {
-		CURL *handle = message->easy_handle;
-		CURLcode code = message->data.result;
-
+	while (transfers_next(reflector->transfers, &handle, &code))
 		for (size_t i = 0; i < reflector->count; i++)
 			if (reflector->resources[i].handle == handle)
 				finish_transfer(&reflector->resources[i], code);
-	}
 }
 
 static void *run(void *context)
 {
 	struct reflector *reflector = context;
-	int running;
 
 	while (!is_stopped(reflector)) {
-		curl_multi_poll(reflector->multi, NULL, 0, start_due(reflector), NULL);
-		curl_multi_perform(reflector->multi, &running);
+		transfers_wait(reflector->transfers, start_due(reflector));
 		finish_done(reflector);
 		rest_client_trim(reflector->client, IDLE_MS);
 	}
@@ -684,6 +676,6 @@ void reflector_stop(struct reflector *reflector)
 	reflector->stopped = true;
 	pthread_cond_broadcast(&reflector->changed);
 	pthread_mutex_unlock(&reflector->lock);
-	curl_multi_wakeup(reflector->multi);
+	transfers_wake(reflector->transfers);
 	pthread_join(reflector->thread, NULL);
 }

@@ -20,6 +20,8 @@
 #define UNANSWERED_LIMIT_MS 30000 /* sent bytes that nobody acknowledges end the connection */
 #define BUSY_REPEATS        3     /* of what the server did not want to do now */
 #define RETRY_AFTER_MAX_S   60
+#define UPLOAD_BUFFER_BYTES                                                                        \
+	16384 /* the least; the usual 64 KiB cost malloc() more than the request */
 
 struct rest_client {
 	const struct kube_config *config;
@@ -202,6 +204,7 @@ int rest_client_prepare(struct rest_client *client, CURL *handle, const char *pa
 	curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(handle, CURLOPT_PROXY, ""); /* the API server is reached directly */
 	curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(handle, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
 	curl_easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(handle, CURLOPT_TCP_KEEPIDLE, 30L);
 	curl_easy_setopt(handle, CURLOPT_TCP_KEEPINTVL, 10L);

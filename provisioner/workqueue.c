@@ -35,7 +35,8 @@ struct workqueue {
 	struct item *processing;
 	struct item **heap; /* those that wait, a binary heap by due_ns */
 	size_t waiting, heap_size;
-	size_t wanted; /* ready, or dirty while worked on */
+	int64_t watched_ns; /* until when a worker waits at most: one is enough; NEVER: none does */
+	size_t wanted;      /* ready, or dirty while worked on */
 	struct workqueue_options options;
 	bool stopped;
 };
@@ -119,6 +120,7 @@ struct workqueue *workqueue_new(const struct workqueue_options *options)
 	queue->ready_tail = &queue->ready;
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	queue->watched_ns = NEVER;
 	pthread_cond_init(&queue->changed, &attributes);
 	pthread_condattr_destroy(&attributes);
 	pthread_mutex_init(&queue->lock, NULL);
@@ -203,6 +205,13 @@ static void sift_down(struct workqueue *queue, size_t place, struct item *item)
 	put(queue, place, item);
 }
 
+/* See to it that some worker wakes when the first back-off ends. */
+static void have_watched(struct workqueue *queue)
+{
+	if (queue->waiting && queue->heap[0]->due_ns < queue->watched_ns)
+		pthread_cond_signal(&queue->changed);
+}
+
 static void insert_waiting(struct workqueue *queue, struct item *item)
 {
 	if (queue->waiting == queue->heap_size) {
@@ -214,7 +223,7 @@ static void insert_waiting(struct workqueue *queue, struct item *item)
 	item->state = ITEM_WAITING;
 	sift_up(queue, queue->waiting++, item);
 	metrics_add(queue->options.metrics, METRIC_WORKQUEUE_RETRIES, 1, queue->options.name);
-	pthread_cond_signal(&queue->changed);
+	have_watched(queue);
 }
 
 static void remove_waiting(struct workqueue *queue, const struct item *item)
@@ -265,14 +274,14 @@ void workqueue_add_after(struct workqueue *queue, const char *key, int64_t ms)
 		item->due_ns = due;
 		if (item->state == ITEM_WAITING) {
 			sift_up(queue, item->place, item);
-			pthread_cond_signal(&queue->changed);
+			have_watched(queue);
 		}
 	}
 	pthread_mutex_unlock(&queue->lock);
 }
 
-/* Move what is due to the ready list; the nanoseconds until the next is, or -1 for none. */
-static int64_t promote(struct workqueue *queue)
+/* Move what is due to the ready list. */
+static void promote(struct workqueue *queue)
 {
 	int64_t now = now_ns(queue);
 
@@ -283,25 +292,28 @@ static int64_t promote(struct workqueue *queue)
 		want(queue, item);
 		append_ready(queue, item);
 	}
-	return queue->waiting ? queue->heap[0]->due_ns - now : -1;
 }
 
-static void wait_for_change(struct workqueue *queue, int64_t ns)
+/* Wait until something changes, or for the end of the first back-off if nobody else does. */
+static void wait_for_change(struct workqueue *queue)
 {
+	int64_t due = queue->waiting ? queue->heap[0]->due_ns : NEVER;
 	struct timespec until;
+	int64_t ns;
 
-	if (ns < 0) {
+	if (due >= queue->watched_ns) {
 		pthread_cond_wait(&queue->changed, &queue->lock);
 		return;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &until);
+	ns = until.tv_nsec + due - now_ns(queue);
 	until.tv_sec += ns / (1000 * NS_PER_MS);
-	until.tv_nsec += ns % (1000 * NS_PER_MS);
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
+	until.tv_nsec = ns % (1000 * NS_PER_MS);
+	queue->watched_ns = due;
 	pthread_cond_timedwait(&queue->changed, &queue->lock, &until);
+	/* Another may have begun to wait for something that is due before. */
+	if (queue->watched_ns == due)
+		queue->watched_ns = NEVER;
 }
 
 /* The first of the ready list, which is not empty, for this worker. */
@@ -333,18 +345,15 @@ const char *workqueue_take(struct workqueue *queue)
 
 	pthread_mutex_lock(&queue->lock);
 	while (!queue->stopped) {
-		int64_t next = promote(queue);
-
+		promote(queue);
 		if (queue->ready)
 			break;
-		wait_for_change(queue, next);
+		wait_for_change(queue);
 	}
 	if (!queue->stopped) {
 		item = start(queue);
-		/* This worker may have been the one that waited for the next back-off to end: while
-		 * it is busy, another has to. */
-		if (queue->waiting)
-			pthread_cond_signal(&queue->changed);
+		/* This worker may have been the one that waited for the next back-off to end. */
+		have_watched(queue);
 	}
 	pthread_mutex_unlock(&queue->lock);
 	return item ? item->key : NULL;
