@@ -4,17 +4,14 @@
 #include <string.h>
 #include <time.h>
 
-static int parse_nothing(struct object *object, struct json_object *json, struct error *err)
+static int parse_nothing(
+	struct object *object, struct pack *pack, struct json_object *json, struct error *err)
 {
 	(void)object;
+	(void)pack;
 	(void)json;
 	(void)err;
 	return 0;
-}
-
-static void done_nothing(struct object *object)
-{
-	(void)object;
 }
 
 const struct object_type lease_type = {
@@ -22,7 +19,6 @@ const struct object_type lease_type = {
 	.path = "/apis/coordination.k8s.io/v1/leases",
 	.size = sizeof(struct object),
 	.parse = parse_nothing,
-	.done = done_nothing,
 };
 
 static struct json_object *spec_of(struct json_object *record)

@@ -2,7 +2,7 @@
 /*
  * The Kubernetes objects that the provisioner looks at, as typed snapshots of just the fields that
  * it uses. A snapshot never changes after it was parsed, so any thread may read one that it holds
- * a reference to.
+ * a reference to. It is one block of memory.
  */
 #ifndef ORDINAL_OBJECTS_H
 #define ORDINAL_OBJECTS_H
@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "error.h"
 #include "json_access.h"
+#include "pack.h"
 #include "string_map.h"
 
 struct object_type;
@@ -35,8 +36,10 @@ struct object_type {
 	const char *plural; /* for messages: "persistentvolumeclaims" */
 	const char *path;   /* of its collection, over all namespaces */
 	size_t size;
-	int (*parse)(struct object *object, struct json_object *json, struct error *err);
-	void (*done)(struct object *object);
+	/* OBJECT, zeroed but for what is above, is in PACK, and so is all that it is to point to.
+	 */
+	int (*parse)(struct object *object, struct pack *pack, struct json_object *json,
+		struct error *err);
 	bool key_is_uid; /* else the key is NAME or NAMESPACE/NAME */
 };
 

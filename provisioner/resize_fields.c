@@ -100,16 +100,8 @@ void resize_fields_of_claim(struct claim_resize *resize, struct json_object *cla
 		read_condition(resize, json_object_array_get_idx(list, i));
 }
 
-static char *copy(const char *text)
-{
-	char *made = text ? strdup(text) : NULL;
-
-	if (text && !made)
-		abort();
-	return made;
-}
-
-void resize_fields_of_volume(struct volume_resize *resize, struct json_object *volume)
+void resize_fields_of_volume(
+	struct volume_resize *resize, struct pack *pack, struct json_object *volume)
 {
 	struct json_object *spec = json_member(volume, "spec", json_type_object);
 	struct json_object *csi = json_member(spec, "csi", json_type_object);
@@ -121,14 +113,14 @@ void resize_fields_of_volume(struct volume_resize *resize, struct json_object *v
 	const char *mode = json_string(spec, "volumeMode"), *fs_type = json_string(csi, "fsType");
 	size_t count = modes ? json_object_array_length(modes) : 0;
 
-	*resize = (struct volume_resize){.capacity = storage_of(spec, "capacity"),
-		.claim_uid =
-			copy(json_string(json_member(spec, "claimRef", json_type_object), "uid")),
-		.fs_type = copy(fs_type && *fs_type ? fs_type : NULL),
-		.secret_namespace = copy(json_string(secret, "namespace")),
-		.secret_name = copy(json_string(secret, "name")),
-		.block = mode && !strcmp(mode, "Block"),
-		.is_marked = json_string(annotations, RESIZE_FIELDS_PRE_RESIZE) != NULL};
+	resize->capacity = storage_of(spec, "capacity");
+	resize->block = mode && !strcmp(mode, "Block");
+	resize->is_marked = json_string(annotations, RESIZE_FIELDS_PRE_RESIZE) != NULL;
+	pack_optional(pack, &resize->claim_uid,
+		json_string(json_member(spec, "claimRef", json_type_object), "uid"));
+	pack_optional(pack, &resize->fs_type, fs_type && *fs_type ? fs_type : NULL);
+	pack_optional(pack, &resize->secret_namespace, json_string(secret, "namespace"));
+	pack_optional(pack, &resize->secret_name, json_string(secret, "name"));
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *item = json_object_array_get_idx(modes, i);
 
@@ -136,12 +128,4 @@ void resize_fields_of_volume(struct volume_resize *resize, struct json_object *v
 			resize->access_modes |= bit_of(access_modes, ARRAY_SIZE(access_modes),
 				json_object_get_string(item));
 	}
-}
-
-void resize_fields_done(struct volume_resize *resize)
-{
-	free(resize->claim_uid);
-	free(resize->fs_type);
-	free(resize->secret_namespace);
-	free(resize->secret_name);
 }

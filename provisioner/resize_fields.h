@@ -13,10 +13,10 @@
 #define RESIZE_FIELDS_PRE_RESIZE "volume.alpha.kubernetes.io/pre-resize-capacity"
 
 /* The fields of CLAIM and VOLUME that are named resize. What is missing or makes no sense counts as
- * not said. resize_fields_done() is due for a volume's. */
+ * not said. A volume's, which is zeroed before, is in PACK. */
 void resize_fields_of_claim(struct claim_resize *resize, struct json_object *claim);
-void resize_fields_of_volume(struct volume_resize *resize, struct json_object *volume);
-void resize_fields_done(struct volume_resize *resize);
+void resize_fields_of_volume(
+	struct volume_resize *resize, struct pack *pack, struct json_object *volume);
 
 /* Names of access modes, by the bits of struct volume_resize. Static memory; NULL after the last.
  */

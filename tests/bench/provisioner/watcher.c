@@ -21,15 +21,6 @@ struct watcher {
 	double last[EVENTS];
 };
 
-static char *copy(const char *text)
-{
-	char *made = strdup(text ? text : "");
-
-	if (!made)
-		abort();
-	return made;
-}
-
 static bool phase_is(struct json_object *json, const char *phase)
 {
 	const char *is = json_string(json_member(json, "status", json_type_object), "phase");
@@ -37,12 +28,14 @@ static bool phase_is(struct json_object *json, const char *phase)
 	return is && !strcmp(is, phase);
 }
 
-static int parse_claim(struct object *object, struct json_object *json, struct error *err)
+static int parse_claim(
+	struct object *object, struct pack *pack, struct json_object *json, struct error *err)
 {
 	struct watched_claim *claim = (struct watched_claim *)object;
 	struct json_object *annotations = json_member(
 		json_member(json, "metadata", json_type_object), "annotations", json_type_object);
 
+	(void)pack;
 	(void)err;
 	claim->annotated =
 		json_string(annotations, "volume.kubernetes.io/storage-provisioner") ||
@@ -51,30 +44,19 @@ static int parse_claim(struct object *object, struct json_object *json, struct e
 	return 0;
 }
 
-static int parse_volume(struct object *object, struct json_object *json, struct error *err)
+static int parse_volume(
+	struct object *object, struct pack *pack, struct json_object *json, struct error *err)
 {
 	struct watched_volume *volume = (struct watched_volume *)object;
 	struct json_object *spec = json_member(json, "spec", json_type_object);
 
 	(void)err;
-	volume->claim = copy(json_string(json_member(spec, "claimRef", json_type_object), "name"));
-	volume->class_name = copy(json_string(spec, "storageClassName"));
+	pack_string(pack, &volume->claim,
+		json_string(json_member(spec, "claimRef", json_type_object), "name"));
+	pack_string(pack, &volume->class_name, json_string(spec, "storageClassName"));
 	volume->available = phase_is(json, "Available");
 	volume->released = phase_is(json, "Released");
 	return 0;
-}
-
-static void done_nothing(struct object *object)
-{
-	(void)object;
-}
-
-static void done_volume(struct object *object)
-{
-	struct watched_volume *volume = (struct watched_volume *)object;
-
-	free(volume->claim);
-	free(volume->class_name);
 }
 
 const struct object_type watcher_claim_type = {
@@ -82,7 +64,6 @@ const struct object_type watcher_claim_type = {
 	.path = CLUSTER_CLAIMS,
 	.size = sizeof(struct watched_claim),
 	.parse = parse_claim,
-	.done = done_nothing,
 	.key_is_uid = true,
 };
 const struct object_type watcher_volume_type = {
@@ -90,7 +71,6 @@ const struct object_type watcher_volume_type = {
 	.path = CLUSTER_VOLUMES,
 	.size = sizeof(struct watched_volume),
 	.parse = parse_volume,
-	.done = done_volume,
 };
 
 /* The last number in NAME. */
