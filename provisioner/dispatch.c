@@ -72,9 +72,15 @@ static void enqueue_pending(void *context, const struct object *object)
 		enqueue(context, CLAIM_KEY, object->key);
 }
 
+/* At the start. Of claims that have their volume only those in the journal are not settled. */
 static void enqueue_claim(void *context, const struct object *object)
 {
-	on_claim(context, NULL, object);
+	const struct claim *claim = (const struct claim *)object;
+
+	if (!*claim->volume_name || claim->cloning_protected)
+		enqueue(context, CLAIM_KEY, object->key);
+	if (resize_controller_concerns(NULL, claim))
+		enqueue(context, GROWTH_KEY, object->key);
 }
 
 static void enqueue_volume(void *context, const struct object *object)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -19,6 +20,7 @@
 #define BEGIN_RETRY_MS  2000
 #define FLUSH_AFTER_MS  1000
 #define LOG_EVERY_TRIES 15
+#define SETTLED_MS      2000 /* after the start: everything was looked at once */
 #define SYNC_LIMIT_MS   (10 * 60 * 1000) /* a sync that takes longer is stuck */
 
 struct manager {
@@ -196,9 +198,12 @@ static void begin_work(struct manager *manager)
 	if (!prepare_until_stopped(manager))
 		return;
 	make_sweep(manager);
+	malloc_trim(0); /* what the lists took is not needed again soon, */
 	dispatch_begin(&manager->dispatch);
 	start_workers(manager);
 	log_info("working");
+	if (!is_stopped_within(manager, SETTLED_MS))
+		malloc_trim(0); /* nor is what the first look at everything took */
 }
 
 static void *start_work(void *context)
