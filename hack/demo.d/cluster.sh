@@ -33,9 +33,21 @@ die() {
 }
 
 lab_up() {
-  "$lab" status >/dev/null 2>&1 || lab_started=yes
-  "$lab" up
-  "$lab" load-image "$project/build/ordinal-image.tar"
+  "$lab" status >/dev/null 2>&1 || {
+    lab_started=yes
+    "$lab" up
+  }
+  this_build_is_installed || "$lab" load-image "$project/build/ordinal-image.tar"
+}
+
+# The lab knows by the bytes of image and manifests which build it has, and what it has is not
+# loaded and rolled out again.
+build_digest() {
+  { cat "$project/build/ordinal-image.tar" && render "$project/deploy/host-path"; } | sha256sum | cut -d' ' -f1
+}
+this_build_is_installed() {
+  [ "${CLUSTER:-lab}" = lab ] && [ "$(cluster_kubectl -n ordinal-system get daemonset ordinal-hostpath \
+    --ignore-not-found -o jsonpath='{.metadata.annotations.ordinal\.dev/lab-build}')" = "$(build_digest)" ]
 }
 
 cluster_down() {
@@ -79,12 +91,18 @@ apply_folder() {
 }
 
 install_ordinal() {
-  apply_folder cluster_kubectl deploy/host-path
-  # A cluster that was there before may run an older build under the same name.
-  [ -n "$lab_started" ] || cluster_kubectl -n ordinal-system rollout restart daemonset/ordinal-hostpath
-  wait_for 90 "driver and provisioner run on every node" \
+  local before
+  if ! this_build_is_installed; then
+    before=$(cluster_kubectl -n ordinal-system get daemonset ordinal-hostpath --ignore-not-found -o name)
+    apply_folder cluster_kubectl deploy/host-path
+    # What was there before may be an older build under the same name.
+    [ -z "$before" ] || cluster_kubectl -n ordinal-system rollout restart daemonset/ordinal-hostpath
+    [ "${CLUSTER:-lab}" != lab ] || cluster_kubectl -n ordinal-system annotate --overwrite \
+      daemonset/ordinal-hostpath "ordinal.dev/lab-build=$(build_digest)" >/dev/null
+  fi
+  wait_for 180 "driver and provisioner run on every node" \
     kube -n ordinal-system rollout status daemonset/ordinal-hostpath --timeout=1s
-  wait_for 60 "the driver is registered with kubelet" driver_registered
+  wait_for 120 "the driver is registered with kubelet" driver_registered
 }
 
 driver_registered() {

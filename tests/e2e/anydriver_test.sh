@@ -156,5 +156,4 @@ check_nothing_left
 
 host_end provisioner
 check_equal "the provisioner ends with code 0" 0 "$host_code"
-kube delete storageclass e2e-scripted e2e-secrets >/dev/null
 summary

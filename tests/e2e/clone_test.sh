@@ -55,5 +55,4 @@ kube delete pod reader --grace-period=0 --force >/dev/null 2>&1
 kube delete pvc --all --wait=false >/dev/null
 wait_for 60 "deleted, nothing is left" no_volumes_here
 check "nor on the disk" node_lacks "/var/lib/ordinal/$story_namespace"
-kube delete storageclass e2e-copies >/dev/null
 summary

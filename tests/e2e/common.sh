@@ -13,9 +13,11 @@ e2e_project=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
 begin() {
   story_namespace=$1
   cluster_up
+  trap 'end' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   install_ordinal
   kube create namespace "$1" >/dev/null
-  trap 'end' EXIT
 }
 
 at_end=(:) # COMMAND...: what else is to be done at the end; it is told the test's exit code
@@ -23,10 +25,12 @@ at_end=(:) # COMMAND...: what else is to be done at the end; it is told the test
 end() {
   local code=$?
   trap - EXIT
+  trap '' INT TERM
   set +e
   "${at_end[@]}" $code
   kube delete pod --all --grace-period=0 --force --wait=false >/dev/null 2>&1
   kube delete namespace "$story_namespace" --wait=false >/dev/null
+  kube delete storageclass -l e2e=yes >/dev/null 2>&1
   cluster_down
   exit $code
 }
@@ -46,12 +50,12 @@ END
 }
 
 # class NAME [PARAMETERS as a YAML map] [RECLAIM POLICY] [BINDING MODE]: of the driver CLASS_DRIVER;
-# its volumes grow with CLASS_GROWS=true
+# its volumes grow with CLASS_GROWS=true. It goes when the test ends.
 class() {
   kube apply -f - >/dev/null <<END
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
-metadata: {name: $1}
+metadata: {name: $1, labels: {e2e: "yes"}}
 provisioner: ${CLASS_DRIVER:-hostpath.ordinal.dev}
 allowVolumeExpansion: ${CLASS_GROWS:-false}
 reclaimPolicy: ${3:-Delete}

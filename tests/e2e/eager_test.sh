@@ -67,5 +67,4 @@ kube delete pvc -l e2e=yes --wait=false >/dev/null
 wait_for 120 "the claims are gone" gone pvc -l e2e=yes
 wait_for 120 "no volume is left" no_volumes_here
 wait_for 30 "no directory either" directories_are 0
-kube delete storageclass e2e-immediate >/dev/null
 summary

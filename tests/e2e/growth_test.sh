@@ -117,5 +117,4 @@ kube delete pod used --grace-period=0 --force >/dev/null 2>&1
 kube delete pvc --all --wait=false >/dev/null
 wait_for 60 "deleted, nothing is left" no_volumes_here
 wait_for 30 "nor at the driver" driver_has 0
-kube delete storageclass e2e-grows e2e-grows-not e2e-scripted >/dev/null
 summary

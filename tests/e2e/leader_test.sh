@@ -110,5 +110,4 @@ wait_for 30 "the journal is empty" journal_is_empty
 host_end "$leader"
 check_equal "the last leader ends with code 0" 0 "$host_code"
 check_equal "and gives the Lease back" "" "$(holder)"
-kube delete storageclass e2e-scripted >/dev/null
 summary

@@ -123,5 +123,4 @@ for place in "${!homes[@]}"; do
   check "the data of $place are gone from ${homes[$place]}" \
     lacks_on "${homes[$place]}" "$base/$story_namespace/$place"
 done
-kube delete storageclass e2e-immediate >/dev/null
 summary

@@ -105,5 +105,4 @@ check "failures are counted" metric_over 'controller_persistentvolumeclaim_provi
 
 kube delete pvc --all --wait=false >/dev/null
 wait_for 60 "deleted, nothing is left" no_volumes_here
-kube delete storageclass e2e-observed >/dev/null
 summary

@@ -95,5 +95,4 @@ check_equal "and there are no others" 50 "$(volumes_here | wc -l)"
 kube delete pvc -l e2e=yes --wait=false >/dev/null
 wait_for 60 "deleted, their volumes go" no_volumes_here
 check_equal "and their directories" "" "$(node_files sh -c "ls -d $base/$story_namespace/many-* 2>/dev/null || :")"
-kube delete storageclass e2e-immediate >/dev/null
 summary

@@ -119,6 +119,5 @@ chapter "kubelet hears how full a volume is"
 wait_for 150 "its summary has the claim" kubelet_tells_usage watched
 
 kube delete pod watched --grace-period=0 --force >/dev/null 2>&1
-kube delete storageclass e2e-archive e2e-retain e2e-retain-never e2e-ttl >/dev/null
 node_files rm -rf "$archive/$story_namespace" "$archive/$story_namespace-other" "$base/$story_namespace/db"
 summary

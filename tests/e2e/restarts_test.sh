@@ -85,5 +85,4 @@ wait_for 60 "the claims are gone" gone pvc -l e2e=yes
 wait_for 240 "nothing is left in the journal" journal_is_empty
 wait_for 240 "no volume is left" no_volumes_here
 check_equal "no directory either" 0 "$(directories_here)"
-kube delete storageclass e2e-immediate >/dev/null
 summary

@@ -80,5 +80,4 @@ kube delete pvc --all --wait=false >/dev/null
 wait_for 60 "deleted, no volume is left" no_volumes_here
 check "nor its directory" test ! -e "$root/$story_namespace"
 check_equal "the archive is" precious "$(cat "$root/.ordinal/archive/$story_namespace/lost/"*/*/file)"
-kube delete storageclass e2e-swept >/dev/null
 summary
