@@ -12,6 +12,7 @@ at_end=(host_clean)
 host_explain() {
   local log
   for log in "$host_dir"/*.log; do
+    [ -e "$log" ] || continue # nothing was started yet
     printf '\n-- %s\n' "${log##*/}"
     tail -n 25 "$log"
   done >&2
