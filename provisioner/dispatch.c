@@ -15,11 +15,16 @@
 #define JOURNAL_KEY 'j'
 #define SWEEP_KEY   's'
 
+static bool is_working(const struct dispatch *dispatch)
+{
+	return __atomic_load_n(&dispatch->working, __ATOMIC_ACQUIRE);
+}
+
 static void enqueue(struct dispatch *dispatch, char kind, const char *name)
 {
 	_cleanup_free_ char *key = NULL;
 
-	if (!__atomic_load_n(&dispatch->working, __ATOMIC_ACQUIRE))
+	if (!is_working(dispatch))
 		return;
 	if (asprintf(&key, "%c%s", kind, name) < 0)
 		abort();
@@ -54,13 +59,22 @@ static void count_unclaimed(
 		__atomic_sub_fetch(&dispatch->unclaimed, 1, __ATOMIC_RELAXED);
 }
 
+static void enqueue_volume(void *context, const struct object *object)
+{
+	struct dispatch *dispatch = context;
+
+	if (is_working(dispatch) &&
+		volume_controller_concerns(&dispatch->controller, (const struct volume *)object))
+		enqueue(dispatch, VOLUME_KEY, object->key);
+}
+
 static void on_volume(void *context, const struct object *old, const struct object *new)
 {
 	const struct volume *gone = (const struct volume *)old;
 
 	count_unclaimed(context, old, new);
 	if (new)
-		enqueue(context, VOLUME_KEY, new->key);
+		enqueue_volume(context, new);
 	else if (gone->resize.claim_uid) /* its claim may want another one */
 		enqueue(context, CLAIM_KEY, gone->resize.claim_uid);
 }
@@ -81,11 +95,6 @@ static void enqueue_claim(void *context, const struct object *object)
 		enqueue(context, CLAIM_KEY, object->key);
 	if (resize_controller_concerns(NULL, claim))
 		enqueue(context, GROWTH_KEY, object->key);
-}
-
-static void enqueue_volume(void *context, const struct object *object)
-{
-	enqueue(context, VOLUME_KEY, object->key);
 }
 
 static void enqueue_journaled(void *context, const char *claim_uid)

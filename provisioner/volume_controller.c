@@ -47,17 +47,15 @@ static int patch_finalizer(const struct controller *controller, const struct vol
 }
 
 /* The finalizer belongs on volumes whose data we will delete, and on no others. */
-static int sync_finalizer(
-	const struct controller *controller, const struct volume *volume, struct error *err)
+static bool lacks_finalizer(const struct volume *volume)
 {
-	bool present = has_finalizer(volume);
-	bool deletes = !strcmp(volume->reclaim_policy, "Delete");
+	return !strcmp(volume->reclaim_policy, "Delete") && !has_finalizer(volume) &&
+	       !volume->object.deleting && !strcmp(volume->phase, "Bound");
+}
 
-	if (deletes && !present && !volume->object.deleting && !strcmp(volume->phase, "Bound"))
-		return patch_finalizer(controller, volume, true, err);
-	if (!deletes && present)
-		return patch_finalizer(controller, volume, false, err);
-	return 0;
+static bool has_needless_finalizer(const struct volume *volume)
+{
+	return strcmp(volume->reclaim_policy, "Delete") != 0 && has_finalizer(volume);
 }
 
 static bool should_delete(const struct controller *controller, const struct volume *volume)
@@ -68,6 +66,13 @@ static bool should_delete(const struct controller *controller, const struct volu
 		return false;
 	return is_ours(controller, volume) && !strcmp(volume->phase, "Released") &&
 	       !strcmp(volume->reclaim_policy, "Delete");
+}
+
+bool volume_controller_concerns(const struct controller *controller, const struct volume *volume)
+{
+	return is_ours(controller, volume) &&
+	       (lacks_finalizer(volume) || has_needless_finalizer(volume) ||
+		       should_delete(controller, volume));
 }
 
 int volume_controller_get(const struct controller *controller, const char *name,
@@ -256,12 +261,16 @@ static int delete_counted(
 int volume_controller_sync(const struct controller *controller, const char *name, struct error *err)
 {
 	_cleanup_object_ struct volume *volume = store_get(controller->volumes, name);
-	int result;
+	int result = 0;
 
-	if (!volume || !is_ours(controller, volume) || !topology_has_volume(controller, volume))
+	if (!volume || !volume_controller_concerns(controller, volume) ||
+		!topology_has_volume(controller, volume))
 		return 0;
-	result = sync_finalizer(controller, volume, err);
-	if (result == 0 && should_delete(controller, volume))
+	if (lacks_finalizer(volume))
+		result = patch_finalizer(controller, volume, true, err);
+	else if (has_needless_finalizer(volume))
+		result = patch_finalizer(controller, volume, false, err);
+	else
 		result = delete_counted(controller, volume, err);
 	return result < 0 ? error_prefix(err, "volume %s", name) : 0;
 }

@@ -14,6 +14,10 @@
 int volume_controller_sync(
 	const struct controller *controller, const char *name, struct error *err);
 
+/* Whether a sync would do anything about VOLUME: with most of what happens to volumes we have
+ * nothing to do. The driver must be known. Any thread may ask. */
+bool volume_controller_concerns(const struct controller *controller, const struct volume *volume);
+
 /* The PersistentVolume called NAME as the API server has it now; *RET_VOLUME is NULL where there is
  * none. Caller unrefs. */
 int volume_controller_get(const struct controller *controller, const char *name,

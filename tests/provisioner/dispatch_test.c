@@ -17,8 +17,13 @@
 #define VOLUME(name, spec, phase)                                                                  \
 	"{'metadata': {'name': '" name "', 'uid': '" name "'}, 'spec': {" spec "},"                \
 	" 'status': {'phase': '" phase "'}}"
-#define CLAIMED   VOLUME("v", "'claimRef': {'namespace': 'n', 'name': 'c', 'uid': 'u1'}", "Bound")
-#define FREE      VOLUME("f", "", "Available")
+#define CLAIMED VOLUME("v", "'claimRef': {'namespace': 'n', 'name': 'c', 'uid': 'u1'}", "Bound")
+#define FREE    VOLUME("f", "", "Available")
+#define OURS(name, phase)                                                                          \
+	VOLUME(name,                                                                               \
+		"'csi': {'driver': 'd', 'volumeHandle': 'h'},"                                     \
+		" 'persistentVolumeReclaimPolicy': 'Delete'",                                      \
+		phase)
 #define CLASS     "{'metadata': {'name': 'fast', 'uid': 'c1'}, 'provisioner': 'd'}"
 #define NODE(who) "{'metadata': {'name': 'node', 'uid': 'n1', 'labels': {'host': '" who "'}}}"
 
@@ -37,6 +42,7 @@ static void begin(struct fixture *fixture)
 	map_server_init(&fixture->map);
 	api = map_server_api(&fixture->map);
 	dispatch_init(&fixture->dispatch);
+	strcpy(fixture->dispatch.controller.driver.info.name, "d");
 	fixture->dispatch.controller.journal = journal_new(&api, &options);
 	assert_int_equal(journal_open(fixture->dispatch.controller.journal, &err), 0);
 	fixture->dispatch.queue =
@@ -103,7 +109,8 @@ static void change(struct fixture *fixture, enum store_of of, const char *text, 
 		world_set(stores[of].store, stores[of].type, text);
 }
 
-/* What a change leads to, with a pending claim p and a free volume f in the caches. */
+/* What a change leads to, with a pending claim p, a free volume f and a released one, r, in the
+ * caches. */
 static const struct {
 	const char *name;
 	enum store_of store;
@@ -118,16 +125,20 @@ static const struct {
 	{"a protected claim changes", CLAIMS, PROTECTED("u1"), PROTECTED("u1"), NULL, "cu1 "},
 	{"a claim goes", CLAIMS, PENDING("u1"), NULL, "u1", "cu1 "},
 	{"a bound claim goes", CLAIMS, BOUND("u1"), NULL, "u1", "cu1 "},
-	{"a volume comes", VOLUMES, NULL, CLAIMED, NULL, "vv "},
+	{"another driver's volume comes", VOLUMES, NULL, CLAIMED, NULL, ""},
+	{"a volume comes that is not bound yet", VOLUMES, NULL, OURS("v", "Pending"), NULL, ""},
+	{"a volume is bound, without our finalizer", VOLUMES, NULL, OURS("v", "Bound"), NULL,
+		"vv "},
+	{"a volume is released", VOLUMES, OURS("v", "Pending"), OURS("v", "Released"), NULL, "vv "},
 	{"a volume goes, and its claim may want another", VOLUMES, CLAIMED, NULL, "v", "cu1 "},
 	{"a volume without a claim goes", VOLUMES, NULL, NULL, "f", ""},
 	{"a class comes", CLASSES, NULL, CLASS, NULL, "cp "},
 	{"a class changes", CLASSES, CLASS, CLASS, NULL, "cp "},
 	{"a class goes", CLASSES, CLASS, NULL, "fast", ""},
-	{"a node comes", NODES, NULL, NODE("a"), NULL, "cp vf "},
+	{"a node comes", NODES, NULL, NODE("a"), NULL, "cp vr "},
 	{"a node beats its heart", NODES, NODE("a"), NODE("a"), NULL, ""},
-	{"a node gets another label", NODES, NODE("a"), NODE("b"), NULL, "cp vf "},
-	{"a node goes", NODES, NODE("a"), NULL, "node", "cp vf "},
+	{"a node gets another label", NODES, NODE("a"), NODE("b"), NULL, "cp vr "},
+	{"a node goes", NODES, NODE("a"), NULL, "node", "cp vr "},
 	{"a driver comes to a node", CSI_NODES, NULL, NODE("a"), NULL, "cp "},
 };
 
@@ -139,6 +150,7 @@ static void check_change(size_t i)
 	begin(&fixture);
 	change(&fixture, CLAIMS, PENDING("p"), NULL);
 	change(&fixture, VOLUMES, FREE, NULL);
+	change(&fixture, VOLUMES, OURS("r", "Released"), NULL);
 	if (changes[i].before)
 		change(&fixture, changes[i].store, changes[i].before, NULL);
 	dispatch_begin(&fixture.dispatch);
@@ -170,11 +182,12 @@ static void test_begin(void **state)
 	begin(&fixture);
 	change(&fixture, CLAIMS, PENDING("p"), NULL);
 	change(&fixture, VOLUMES, CLAIMED, NULL);
+	change(&fixture, VOLUMES, OURS("r", "Released"), NULL);
 	assert_int_equal(journal_begin(fixture.dispatch.controller.journal, request, &err), 0);
 	assert_int_equal(workqueue_count(fixture.dispatch.queue), 0);
 	dispatch_begin(&fixture.dispatch);
 	keys = take_all(&fixture);
-	assert_string_equal(keys, "cgone cp vv ");
+	assert_string_equal(keys, "cgone cp vr ");
 	end(&fixture);
 }
 
