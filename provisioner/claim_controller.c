@@ -12,6 +12,7 @@
 #include "names.h"
 #include "ownership.h"
 #include "provisioning.h"
+#include "reuse.h"
 #include "topology.h"
 #include "volume_controller.h"
 #include "volume_object.h"
@@ -342,6 +343,28 @@ static int create_and_save(struct claim_controller *claims, const struct provisi
 	return result;
 }
 
+/* The volume of an earlier claim of the same place comes before one that is to be made. What the
+ * driver may have made already for this claim comes before both. */
+static int serve(struct claim_controller *claims, const struct provisioning *provisioning,
+	bool is_begun, int64_t *ret_again_ms, struct error *err)
+{
+	const struct controller *controller = claims->controller;
+	const struct object *claim = &provisioning->claim->object;
+	bool served = false;
+
+	if (!is_begun && reuse_volume(controller, provisioning, &served, err) < 0) {
+		if (err->kind == ERROR_FAILED_PRECONDITION)
+			report_failure(controller, provisioning, err);
+		return -1;
+	}
+	if (served)
+		return 0;
+	event_record(controller->events, claim, EVENT_NORMAL, "Provisioning",
+		"External provisioner is provisioning volume for claim \"%s/%s\"", claim->namespace,
+		claim->name);
+	return create_and_save(claims, provisioning, ret_again_ms, err);
+}
+
 static int provision(struct claim_controller *claims, const struct claim *claim,
 	const struct storage_class *class, int64_t *ret_again_ms, struct error *err)
 {
@@ -357,15 +380,11 @@ static int provision(struct claim_controller *claims, const struct claim *claim,
 	/* The driver knows its volume again by what it was asked for first: the place stays,
 	 * whatever became of the set since. */
 	if (provisioning_init(&provisioning, controller, claim, class,
-		    earlier ? &earlier->place : NULL, err) < 0) {
+		    earlier ? &earlier->place : NULL, err) < 0)
 		result = fail(
 			claims, &provisioning, err->kind == ERROR_NOT_FOUND, ret_again_ms, err);
-	} else {
-		event_record(controller->events, &claim->object, EVENT_NORMAL, "Provisioning",
-			"External provisioner is provisioning volume for claim \"%s/%s\"",
-			claim->object.namespace, claim->object.name);
-		result = create_and_save(claims, &provisioning, ret_again_ms, err);
-	}
+	else
+		result = serve(claims, &provisioning, earlier != NULL, ret_again_ms, err);
 	provisioning_done(&provisioning);
 	return result;
 }

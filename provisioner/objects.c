@@ -209,6 +209,7 @@ static int volume_parse(
 		json_member(metadata, "finalizers", json_type_array), NULL);
 	volume_parse_secret(volume, pack, metadata, spec);
 	volume_parse_affinity(volume, pack, spec);
+	volume_place_parse(&volume->place, pack, json);
 	resize_fields_of_volume(&volume->resize, pack, json);
 	pack_strings(pack, &volume->resize.mount_options,
 		json_member(spec, "mountOptions", json_type_array), NULL);

@@ -15,6 +15,7 @@
 #include "json_access.h"
 #include "pack.h"
 #include "string_map.h"
+#include "volume_place.h"
 
 struct object_type;
 
@@ -130,6 +131,7 @@ struct volume {
 	bool deletion_secret_told;
 	char *deletion_secret_name, *deletion_secret_namespace;
 	char *claim_namespace, *claim_name;
+	struct volume_place *place;   /* in a set; NULL: none */
 	struct node_term *node_terms; /* of spec.nodeAffinity.required: one must match */
 	size_t node_term_count;
 	struct volume_resize resize;

@@ -74,6 +74,8 @@ static struct json_object *metadata_object(const struct provisioning *provisioni
 	struct json_object *labels = json_object_new_object();
 	struct json_object *finalizers = json_object_new_array();
 	const struct place *place = &provisioning->request->place;
+	const char *namespace_uid =
+		string_map_get(&provisioning->request->parameters, ORDINAL_KEY_NAMESPACE_UID);
 
 	json_object_object_add(metadata, "name", text(provisioning->request->name));
 	json_object_object_add(annotations, "pv.kubernetes.io/provisioned-by",
@@ -86,6 +88,9 @@ static struct json_object *metadata_object(const struct provisioning *provisioni
 	if (*place->statefulset) {
 		tell_place(annotations, place, false);
 		tell_place(labels, place, true);
+		if (namespace_uid)
+			json_object_object_add(
+				annotations, ORDINAL_KEY_NAMESPACE_UID, text(namespace_uid));
 	}
 	json_object_object_add(metadata, "annotations", annotations);
 	json_object_object_add(metadata, "labels", labels);
@@ -95,7 +100,7 @@ static struct json_object *metadata_object(const struct provisioning *provisioni
 	return metadata;
 }
 
-static struct json_object *claim_reference(const struct claim *claim)
+struct json_object *volume_object_claim_reference(const struct claim *claim)
 {
 	struct json_object *reference = json_object_new_object();
 
@@ -196,7 +201,7 @@ static struct json_object *spec_object(const struct provisioning *provisioning, 
 	json_object_object_add(capacity, "storage", text(size));
 	json_object_object_add(spec, "capacity", capacity);
 	json_object_object_add(spec, "accessModes", text_array(&claim->access_modes));
-	json_object_object_add(spec, "claimRef", claim_reference(claim));
+	json_object_object_add(spec, "claimRef", volume_object_claim_reference(claim));
 	json_object_object_add(spec, "csi", csi_source(provisioning, driver, volume));
 	json_object_object_add(
 		spec, "persistentVolumeReclaimPolicy", text(provisioning->class->reclaim_policy));

@@ -12,4 +12,7 @@
 struct json_object *volume_object_make(const struct provisioning *provisioning,
 	const struct controller *controller, const struct csi_volume *volume);
 
+/* A claimRef that names CLAIM, and no later one of its name. Caller puts. */
+struct json_object *volume_object_claim_reference(const struct claim *claim);
+
 #endif
