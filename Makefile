@@ -107,6 +107,7 @@ $(BUILD)/tests/provisioner/csi_client_failures_test: | $(BUILD)/tests/provisione
 # These start the programs.
 $(BUILD)/tests/csi/restart_test: | $(BUILD)/ordinal-csi
 $(BUILD)/tests/provisioner/crash_test: | $(BUILD)/ordinal-provisioner
+$(BUILD)/tests/provisioner/reclaim_table_test: | $(BUILD)/ordinal-csi
 $(BUILD)/tests/%.o: | build/.packages-test
 
 # Measure the programs that ship.
@@ -135,6 +136,11 @@ SEED  ?= 100000
 COUNT ?= 20000
 soak: build/.packages-test $(BUILD)/tests/provisioner/property_test
 	@$(BUILD)/tests/provisioner/property_test $(SEED) $(COUNT)
+
+# The table that its test tries, to read.
+.PHONY: tests/reclaim.md
+tests/reclaim.md: $(BUILD)/tests/provisioner/reclaim_table_test
+	@$< --print > $@
 
 e2e: image $(BUILD)/tests/provisioner/scripted_driver
 	@tests/e2e/run
