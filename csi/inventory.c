@@ -33,6 +33,7 @@ static void clear(struct inventory *inventory)
 	place_index_done(&inventory->places);
 	place_index_done(&inventory->archives);
 	retired_done(&inventory->retired);
+	retired_done(&inventory->inherited);
 	free(take_ptr(inventory->unfinished));
 	free(take_ptr(inventory->bases));
 	inventory->unfinished_count = inventory->bases_count = 0;
@@ -243,6 +244,26 @@ bool inventory_newest(struct inventory *inventory, const struct record *record, 
 	return entry != NULL;
 }
 
+bool inventory_inherited(
+	struct inventory *inventory, const struct record *record, struct volume_hash *ret_hash)
+{
+	const struct retired_entry *entry;
+
+	pthread_mutex_lock(&inventory->mutex);
+	entry = retired_newest(&inventory->inherited, record, true);
+	if (entry)
+		*ret_hash = entry->hash;
+	pthread_mutex_unlock(&inventory->mutex);
+	return entry != NULL;
+}
+
+void inventory_remove_inherited(struct inventory *inventory, const struct volume_hash *hash)
+{
+	pthread_mutex_lock(&inventory->mutex);
+	retired_remove(&inventory->inherited, hash);
+	pthread_mutex_unlock(&inventory->mutex);
+}
+
 bool inventory_first_to_expire(
 	struct inventory *inventory, struct volume_hash *ret_hash, int64_t *ret_expires)
 {
@@ -381,6 +402,8 @@ static int load_living(struct loading *loading, const struct volume_hash *hash, 
 		return -1;
 	if (record->state == RECORD_BASE)
 		add_hash(&inventory->bases, &inventory->bases_count, hash);
+	if (record->state == RECORD_READY && record->cluster_uid && record->statefulset)
+		retired_add(&inventory->inherited, hash, record);
 	if (record->predecessor)
 		add_claim(loading, record);
 	return 0;

@@ -19,6 +19,8 @@ struct inventory {
 					retained data, and of bases below this one */
 	struct place_index archives; /* below the archive directory */
 	struct retired retired;      /* what may be taken up, or expires */
+	struct retired inherited;    /* volumes that were there when it was read; some may have
+					gone since */
 	struct volume_hash *unfinished, *bases;
 	size_t unfinished_count, bases_count;
 	int64_t now;
@@ -76,6 +78,12 @@ bool inventory_is_retired(struct inventory *inventory, const struct volume_hash 
 /* The newest data of RECORD's place in its set, as retired_newest() has it, or false. */
 bool inventory_newest(struct inventory *inventory, const struct record *record, bool any_namespace,
 	struct volume_hash *ret_hash);
+
+/* One of the volumes that earlier processes made at RECORD's place in its set, in whatever namespace
+ * of that name, and for whatever cluster; or false. And have it no more. */
+bool inventory_inherited(
+	struct inventory *inventory, const struct record *record, struct volume_hash *ret_hash);
+void inventory_remove_inherited(struct inventory *inventory, const struct volume_hash *hash);
 
 /* The archive that expires first, and when, or false. */
 bool inventory_first_to_expire(

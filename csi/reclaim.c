@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "beneath.h"
+#include "inherit.h"
 
 static struct volume_hash predecessor_of(const struct record *record)
 {
@@ -304,7 +305,9 @@ int reclaim_claim(struct base *base, const struct volume_hash *hash, struct reco
 	int result;
 
 	pthread_mutex_lock(&base->takeover);
-	result = claim_newest(base, hash, record, any_namespace, err);
+	result = any_namespace ? inherit_place(base, record, err) : 0;
+	if (result == 0)
+		result = claim_newest(base, hash, record, any_namespace, err);
 	pthread_mutex_unlock(&base->takeover);
 	return result;
 }

@@ -27,6 +27,7 @@ static struct parameters parameters_of(const struct wish *wish)
 		.template = "data",
 		.ordinal = wish->ordinal ? wish->ordinal : "0",
 		.pv = wish->name,
+		.cluster_uid = wish->cluster_uid,
 	};
 }
 

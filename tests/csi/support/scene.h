@@ -19,6 +19,7 @@ struct wish {
 	const char *ordinal;       /* "0" */
 	const char *namespace_uid; /* "uid-1" */
 	const char *pattern;       /* the default: shop/web/data-<ordinal> */
+	const char *cluster_uid;   /* none */
 	const char *base;          /* the parameter path: the root */
 };
 
