@@ -79,8 +79,8 @@ bool inventory_is_retired(struct inventory *inventory, const struct volume_hash 
 bool inventory_newest(struct inventory *inventory, const struct record *record, bool any_namespace,
 	struct volume_hash *ret_hash);
 
-/* One of the volumes that earlier processes made at RECORD's place in its set, in whatever namespace
- * of that name, and for whatever cluster; or false. And have it no more. */
+/* One of the volumes that earlier processes made at RECORD's place in its set, in whatever
+ * namespace of that name, and for whatever cluster; or false. And have it no more. */
 bool inventory_inherited(
 	struct inventory *inventory, const struct record *record, struct volume_hash *ret_hash);
 void inventory_remove_inherited(struct inventory *inventory, const struct volume_hash *hash);

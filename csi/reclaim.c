@@ -264,12 +264,13 @@ static int claim(struct base *base, const struct volume_hash *hash, struct recor
 	inventory_remove_retired(&base->inventory, from);
 	record->predecessor = strdup(from->text);
 	record->predecessor_retired = predecessor->retired;
+	record->predecessor_pv = strdup(predecessor->pv ? predecessor->pv : predecessor->name);
 	if (predecessor->state == RECORD_RETAINED) {
 		free(record->path);
 		record->path = strdup(predecessor->path);
 		inventory_hand_over(&base->inventory, predecessor->path, hash);
 	}
-	if (!record->predecessor || !record->path)
+	if (!record->predecessor || !record->predecessor_pv || !record->path)
 		abort();
 	return 0;
 }

@@ -31,6 +31,7 @@ static const struct {
 	{"path", offsetof(struct record, path), true},
 	{"archive", offsetof(struct record, archive), false},
 	{"predecessor", offsetof(struct record, predecessor), false},
+	{"predecessorPv", offsetof(struct record, predecessor_pv), false},
 	{"source", offsetof(struct record, source), false},
 	{"namespace", offsetof(struct record, namespace), false},
 	{"namespaceUid", offsetof(struct record, namespace_uid), false},

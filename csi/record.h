@@ -38,6 +38,7 @@ struct record {
 	char *path;                  /* the path that it has, or had before it was archived */
 	char *archive;               /* once archived: the path below the archive directory */
 	char *predecessor;           /* hash of the retired volume whose data it took up */
+	char *predecessor_pv;        /* what people call that */
 	char *source;                /* id of the volume that it began as a copy of */
 
 	/* For administrators, for finding a predecessor and for telling clusters apart; NULL where

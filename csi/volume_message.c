@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "names.h"
 
@@ -13,6 +14,21 @@ static char *path_of(const struct volume *volume)
 	if (asprintf(&path, "%s/%s", volume->location.share, volume->record->path) < 0)
 		abort();
 	return path;
+}
+
+/* Whose data it took up, and when that one was deleted; NULL: nobody's. */
+static char *predecessor_of(const struct record *record)
+{
+	time_t seconds = (time_t)(record->predecessor_retired / 1000000);
+	char stamp[32], *text;
+	struct tm utc;
+
+	if (!record->predecessor_pv)
+		return NULL;
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
+	if (asprintf(&text, "%s, deleted %s", record->predecessor_pv, stamp) < 0)
+		abort();
+	return text;
 }
 
 static void fill_topology(struct volume_message *message, const struct driver *driver)
@@ -65,7 +81,7 @@ static void add_owner(struct volume_message *message, const struct record *recor
 		{CSI_KEY_PV_NAME, record->pv},
 	};
 
-	_Static_assert(ARRAY_SIZE(owner) + 1 == VOLUME_CONTEXT_MAX, "and the path");
+	_Static_assert(ARRAY_SIZE(owner) + 2 == VOLUME_CONTEXT_MAX, "and path and predecessor");
 	for (size_t i = 0; record->cluster_uid && i < ARRAY_SIZE(owner); i++)
 		if (owner[i].value)
 			add_context(message, owner[i].key, owner[i].value);
@@ -78,6 +94,9 @@ void volume_message_init(
 	ret->path = path_of(volume);
 	add_context(ret, ORDINAL_KEY_PATH, ret->path);
 	add_owner(ret, volume->record);
+	ret->predecessor = predecessor_of(volume->record);
+	if (ret->predecessor)
+		add_context(ret, ORDINAL_KEY_PREDECESSOR, ret->predecessor);
 	ret->volume.volume_id = (char *)volume->id;
 	ret->volume.capacity_bytes = volume->record->capacity;
 	ret->volume.volume_context = ret->context;
@@ -88,6 +107,7 @@ void volume_message_init(
 void volume_message_done(struct volume_message *message)
 {
 	free(message->path);
+	free(message->predecessor);
 }
 
 void volume_message_condition(struct driver *driver, const struct volume *volume,

@@ -9,12 +9,12 @@
 #include "csi.pb-c.h"
 #include "driver.h"
 
-#define VOLUME_CONTEXT_MAX 5
+#define VOLUME_CONTEXT_MAX 6
 
 /* All that .volume points to; it must not be moved. */
 struct volume_message {
 	Csi__V1__Volume volume;
-	char *path;
+	char *path, *predecessor;
 	Csi__V1__Volume__VolumeContextEntry entries[VOLUME_CONTEXT_MAX];
 	Csi__V1__Volume__VolumeContextEntry *context[VOLUME_CONTEXT_MAX];
 	Csi__V1__Topology__SegmentsEntry segment, *segments[1];

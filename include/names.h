@@ -34,6 +34,9 @@
 /* In a volume's context: where its data lie, for the administrator. */
 #define ORDINAL_KEY_PATH ORDINAL_KEY_PREFIX "path"
 
+/* The same: whose data it took up, if anybody's. */
+#define ORDINAL_KEY_PREDECESSOR ORDINAL_KEY_PREFIX "predecessor"
+
 /* The standard extra create metadata of external-provisioner. */
 #define CSI_KEY_PREFIX        "csi.storage.k8s.io/"
 #define CSI_KEY_PVC_NAME      CSI_KEY_PREFIX "pvc/name"

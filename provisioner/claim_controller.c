@@ -246,6 +246,7 @@ static void report_success(const struct controller *controller,
 	_cleanup_free_ char *label = object_label(claim);
 
 	report_other_place(controller, provisioning, volume);
+	reuse_report(controller, provisioning, volume);
 	event_record(controller->events, claim, EVENT_NORMAL, "ProvisioningSucceeded",
 		"Successfully provisioned volume %s", provisioning->request->name);
 	log_event(LOG_LEVEL_INFO, "provisioned volume", LOG_STR("claim", label),

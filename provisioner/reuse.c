@@ -240,3 +240,14 @@ int reuse_volume(const struct controller *controller, const struct provisioning 
 	object_unref(search.released);
 	return result;
 }
+
+void reuse_report(const struct controller *controller, const struct provisioning *provisioning,
+	const struct csi_volume *volume)
+{
+	const char *whose = string_map_get(&volume->context, ORDINAL_KEY_PREDECESSOR);
+
+	if (controller->driver.info.ours && whose)
+		event_record(controller->events, &provisioning->claim->object, EVENT_NORMAL,
+			"DataTakenUp",
+			"The volume has the data of the same replica's earlier one, %s", whose);
+}

@@ -18,4 +18,8 @@
 int reuse_volume(const struct controller *controller, const struct provisioning *provisioning,
 	bool *ret_served, struct error *err);
 
+/* Tell the claim's user whose data VOLUME, which the driver made for it, has taken up, if any. */
+void reuse_report(const struct controller *controller, const struct provisioning *provisioning,
+	const struct csi_volume *volume);
+
 #endif

@@ -543,6 +543,22 @@ static size_t check_outcomes(void)
 	return wrong;
 }
 
+/* Whether VOLUME says that it took up the data of the replica's first one, where that is gone. */
+static bool names_predecessor(const struct replica *replica, const char *volume)
+{
+	struct json_object *json = kubectl_get(cluster.objects, VOLUMES, volume);
+	struct json_object *csi =
+		json_member(json_member(json, "spec", json_type_object), "csi", json_type_object);
+	const char *whose = json_string(
+		json_member(csi, "volumeAttributes", json_type_object), ORDINAL_KEY_PREDECESSOR);
+	bool same = !strcmp(volume, replica->volume) || replica->wanted.again == AGAIN_EMPTY;
+	bool fits =
+		same ? !whose : whose && !strncmp(whose, replica->volume, strlen(replica->volume));
+
+	json_object_put(json);
+	return fits;
+}
+
 /* Set and claim are there again. Who begins anew has nothing of anybody else, and what was kept is
  * kept still. */
 static size_t check_again(void)
@@ -561,6 +577,7 @@ static size_t check_again(void)
 		is.again = holds(file, replica->namespace) ? AGAIN_SAME : AGAIN_EMPTY;
 		kept = is.again == AGAIN_SAME || data_of(replica) == replica->wanted.data;
 		if (is.again == replica->wanted.again && kept &&
+			names_predecessor(replica, volume) &&
 			(is.again == AGAIN_SAME || access(file, F_OK) < 0))
 			continue;
 		report(replica, &is);

@@ -187,11 +187,35 @@ static void test_conflict(void **state)
 	end(&fixture);
 }
 
+/* The driver found what it had archived or retained. */
+static void test_taken_up(void **state)
+{
+	static const struct api_step api[] = {
+		{"GET /api/v1/namespaces/shop", ERROR_NONE, "{'metadata': {'uid': 'n1'}}", false},
+		{POST_PV, ERROR_NONE, "{}", false},
+	};
+	static const struct driver_step took = {ERROR_NONE, "h1", 1LL << 30,
+		{"ordinal.dev/predecessor", "pvc-u0, deleted 2026-01-01T00:00:00Z"}, {NULL}};
+	_cleanup_free_ char *events = NULL;
+	struct fixture fixture;
+
+	(void)state;
+	prepare(&fixture, 0, api, ARRAY_SIZE(api));
+	fixture.world.steps = &took;
+	assert_int_equal(sync_claim(&fixture), 0);
+	events = world_events(&fixture.world);
+	assert_non_null(strstr(events, "Normal DataTakenUp: The volume has the data of the same "
+				       "replica's earlier one, pvc-u0, deleted "
+				       "2026-01-01T00:00:00Z\n"));
+	end(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_conflict),
+		cmocka_unit_test(test_taken_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
