@@ -11,18 +11,14 @@
 
 #include "error.h"
 #include "flags.h"
+#include "location.h"
 #include "parameters.h"
-#include "volume_id.h"
-
-/* A base directory, as volume ids name it. */
-struct location {
-	char server[VOLUME_ID_MAX + 1]; /* empty for a host path */
-	char share[VOLUME_ID_MAX + 1];  /* absolute, without a slash at its end */
-};
 
 struct backend {
 	const struct backend_ops *ops;
-	const struct flag_strings *roots; /* --hostpath-root; borrowed */
+	const struct flag_strings
+		*roots; /* directories of this node in which bases lie; borrowed */
+	const struct flag_strings *exports; /* --export, for NFS; borrowed */
 };
 
 struct backend_ops {
@@ -30,6 +26,12 @@ struct backend_ops {
 
 	/* Volumes are reachable only from the node where they were made. */
 	bool node_local;
+
+	/* Add what one of a class' mountOptions says; ERROR_INVALID where it is not known. */
+	int (*add_option)(const char *option, struct mount_options *options, struct error *err);
+
+	/* The INDEXth base that may be there before anybody asks for it; false after the last. */
+	bool (*known)(const struct backend *backend, int index, struct location *ret_location);
 
 	/* Which base the parameters mean; ERROR_INVALID where they may not mean it. */
 	int (*locate)(const struct backend *backend, const struct parameters *parameters,
@@ -51,8 +53,14 @@ struct backend_ops {
 };
 
 extern const struct backend_ops backend_hostpath;
+extern const struct backend_ops backend_nfs;
 
 /* ERROR_INVALID unless every root can be one: an absolute path without `..`. */
 int backend_hostpath_check_roots(const struct flag_strings *roots, struct error *err);
+
+/* ERROR_INVALID unless every one is "server:/share=/path". Their paths are appended to ROOTS, where
+ * that is not NULL. */
+int backend_nfs_check_exports(
+	const struct flag_strings *exports, struct flag_strings *roots, struct error *err);
 
 #endif

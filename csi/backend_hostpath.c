@@ -67,6 +67,10 @@ static int locate(const struct backend *backend, const struct parameters *parame
 	char root[VOLUME_ID_MAX + 1];
 	struct location location = {0};
 
+	if (parameters->server || parameters->share)
+		return error_set(err, ERROR_INVALID,
+			"parameters server and share are for NFS, and this driver has volumes on the "
+			"node's own disk: leave them out, or name the NFS driver as provisioner");
 	if (clean_path(path, location.share, err) < 0)
 		return error_prefix(err, "parameter path");
 	if (!find_root(backend, location.share, root))
@@ -140,6 +144,17 @@ static int open_base(const struct backend *backend, const struct location *locat
 	return 0;
 }
 
+static bool known(const struct backend *backend, int index, struct location *ret_location)
+{
+	struct location location = {0};
+
+	if (index >= backend->roots->count ||
+		clean_path(backend->roots->values[index], location.share, NULL) < 0)
+		return false;
+	*ret_location = location;
+	return true;
+}
+
 static bool enclosing(
 	const struct backend *backend, const struct location *location, struct location *ret_outer)
 {
@@ -174,6 +189,8 @@ static int status(const struct backend *backend, const struct location *location
 const struct backend_ops backend_hostpath = {
 	.name = "hostpath",
 	.node_local = true,
+	.add_option = mount_options_add_bind,
+	.known = known,
 	.locate = locate,
 	.enclosing = enclosing,
 	.status = status,

@@ -16,12 +16,12 @@ static int open_nested(
 	struct base *base;
 
 	if (catalog_read(outer->catalog, hash, &record, err) < 0)
-		return error_prefix(err, "%s", location.share);
+		return error_prefix(err, "%s", outer->name);
 	snprintf(location.share + length, sizeof(location.share) - length, "/%s", record->path);
 	if (bases_get(bases, &location, false, &base, err) < 0)
 		return error_prefix(err,
 			"a base below %s (if it is gone for good, remove %s/.ordinal/volumes/%s.json)",
-			outer->location.share, outer->location.share, hash->text);
+			outer->name, outer->name, hash->text);
 	return base_tree_open_below(bases, base, err);
 }
 
@@ -65,21 +65,15 @@ int base_tree_open_below(struct bases *bases, struct base *base, struct error *e
 /* Open all bases that were ever made, except first ones that are not there. */
 int base_tree_open(struct bases *bases, struct error *err)
 {
-	const struct flag_strings *roots = bases->backend->roots;
+	struct location location;
+	struct base *base;
+	struct error later;
 	int result = 0;
 
-	for (int i = 0; i < roots->count; i++) {
-		struct parameters parameters = {.path = roots->values[i]};
-		struct location location;
-		struct base *base;
-		struct error later;
-
-		if (bases->backend->ops->locate(bases->backend, &parameters, &location, &later) ==
-				0 &&
-			bases_get(bases, &location, false, &base, &later) == 0 &&
+	for (int i = 0; bases->backend->ops->known(bases->backend, i, &location); i++)
+		if (bases_get(bases, &location, false, &base, &later) == 0 &&
 			base_tree_open_below(bases, base, err) < 0)
 			result = -1;
-	}
 	return result;
 }
 
@@ -150,7 +144,7 @@ static int enter_enclosing_bases(
 
 		if (path && enter_base(bases, base, path, location, err) < 0)
 			return error_prefix(err, "parameter path %s lies in the base %s",
-				location->share, base->location.share);
+				location->share, base->name);
 	}
 	return 0;
 }
@@ -188,7 +182,7 @@ static int make_base(struct bases *bases, const struct location *location, struc
 	if (bases_get(bases, location, true, ret_base, err) < 0)
 		return -1;
 	log_info("%s: a new base; if volumes were there before, its disk is not mounted",
-		location->share);
+		(*ret_base)->name);
 	return 0;
 }
 

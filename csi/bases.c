@@ -46,8 +46,7 @@ static struct base *find(const struct bases *bases, const struct location *locat
 	struct base *base;
 
 	SLIST_FOREACH (base, &bases->list, link)
-		if (!strcmp(base->location.share, location->share) &&
-			!strcmp(base->location.server, location->server))
+		if (location_equal(&base->location, location))
 			return base;
 	return NULL;
 }
@@ -60,6 +59,7 @@ static int open_base(struct bases *bases, const struct location *location, bool 
 	if (!base)
 		abort();
 	base->location = *location;
+	location_name(location, base->name);
 	base->fd = -1;
 	base->syncer = bases->syncer;
 	inventory_init(&base->inventory, NULL);
@@ -70,9 +70,8 @@ static int open_base(struct bases *bases, const struct location *location, bool 
 	if (catalog_open(base->fd, create, bases->syncer, &base->catalog, err) < 0) {
 		if (err->kind == ERROR_NOT_FOUND)
 			return error_set(err, ERROR_FAILED_PRECONDITION,
-				"%s has no directory .ordinal: is its disk mounted?",
-				location->share);
-		return error_prefix(err, "%s", location->share);
+				"%s has no directory .ordinal: is its disk mounted?", base->name);
+		return error_prefix(err, "%s", base->name);
 	}
 	base->inventory.catalog = base->catalog;
 	*ret_base = take_ptr(base);
@@ -87,14 +86,14 @@ static int check_in_place(const struct base *base, struct error *err)
 	if (*base->location.server)
 		return 0; /* a share is no path of this node */
 	if (fstat(base->fd, &opened) < 0)
-		return error_set_errno(err, errno, "%s", base->location.share);
+		return error_set_errno(err, errno, "%s", base->name);
 	if (stat(base->location.share, &now) == 0 && now.st_dev == opened.st_dev &&
 		now.st_ino == opened.st_ino)
 		return 0;
 	return error_set(err, ERROR_FAILED_PRECONDITION,
 		"%s is not the directory that it was when the driver began to use it: something was "
 		"mounted there, or it was moved or removed; undo that, or restart the driver",
-		base->location.share);
+		base->name);
 }
 
 int bases_get(struct bases *bases, const struct location *location, bool create,
@@ -152,7 +151,7 @@ int base_become_writer(struct base *base, bool *ret_now, struct error *err)
 	base->writer = result == 0;
 	pthread_mutex_unlock(&base->mutex);
 	if (result < 0)
-		return error_prefix(err, "%s", base->location.share);
+		return error_prefix(err, "%s", base->name);
 	if (ret_now)
 		*ret_now = now;
 	return 0;

@@ -15,7 +15,8 @@
 
 struct base {
 	struct location location;
-	int fd; /* the directory, O_RDONLY */
+	char name[LOCATION_NAME_MAX + 1]; /* for messages */
+	int fd;                           /* the directory, O_RDONLY */
 	struct catalog *catalog;
 	struct syncer *syncer;      /* of all bases; borrowed */
 	struct inventory inventory; /* the writer's */

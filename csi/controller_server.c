@@ -48,12 +48,12 @@ static int check_source(const Csi__V1__VolumeContentSource *source, struct error
 		REQUEST_TEXT_MAX, err);
 }
 
-static int check_create(
-	const struct driver *driver, const Csi__V1__CreateVolumeRequest *request, struct error *err)
+static int check_create(const struct driver *driver, const Csi__V1__CreateVolumeRequest *request,
+	struct mount_options *ret_options, struct error *err)
 {
 	if (requests_check_text("name", request->name, REQUEST_TEXT_MAX, err) < 0 ||
-		requests_check_capabilities(
-			request->volume_capabilities, request->n_volume_capabilities, err) < 0 ||
+		requests_check_capabilities(driver->backend->ops, request->volume_capabilities,
+			request->n_volume_capabilities, ret_options, err) < 0 ||
 		requests_check_map("parameters", request->parameters, request->n_parameters, err) <
 			0 ||
 		requests_check_map("mutable_parameters", request->mutable_parameters,
@@ -82,6 +82,7 @@ static int create_volume(
 	Csi__V1__CreateVolumeResponse response = CSI__V1__CREATE_VOLUME_RESPONSE__INIT;
 	_cleanup_(volume_message_done) struct volume_message answer = {0};
 	_cleanup_(volume_done) struct volume volume = {0};
+	struct mount_options options;
 	struct parameters parameters;
 	struct volume_request wanted = {
 		.name = request->name,
@@ -90,12 +91,14 @@ static int create_volume(
 		.cancelled = rpc_reply_cancelled(reply),
 	};
 
-	if (check_create(driver, request, err) < 0 ||
+	if (check_create(driver, request, &options, err) < 0 ||
 		parameters_parse(request->parameters, request->n_parameters, &parameters, err) <
 			0 ||
 		parameters_parse_mutable(request->mutable_parameters, request->n_mutable_parameters,
-			&parameters.on_delete, err) < 0 ||
-		create(driver, request, &wanted, &volume, err) < 0)
+			&parameters.on_delete, err) < 0)
+		return -1;
+	parameters.mount_options = *options.text ? options.text : NULL;
+	if (create(driver, request, &wanted, &volume, err) < 0)
 		return -1;
 	volume_message_init(&answer, driver, &volume);
 	response.volume = &answer.volume;
@@ -192,8 +195,10 @@ static int check_mutable(const struct volume *volume,
 static int check_validated(const struct driver *driver, const struct volume *volume,
 	const Csi__V1__ValidateVolumeCapabilitiesRequest *request, struct error *err)
 {
-	if (requests_check_capabilities(
-		    request->volume_capabilities, request->n_volume_capabilities, err) < 0 ||
+	struct mount_options options;
+
+	if (requests_check_capabilities(driver->backend->ops, request->volume_capabilities,
+		    request->n_volume_capabilities, &options, err) < 0 ||
 		check_context(driver, volume, request, err) < 0 ||
 		check_parameters(driver, volume, request, err) < 0)
 		return -1;
@@ -325,12 +330,14 @@ static int controller_get_volume(
 /* Whether a volume as REQUEST describes it could be made here at all. */
 static bool could_be_here(const struct driver *driver, const Csi__V1__GetCapacityRequest *request)
 {
+	struct mount_options options;
+
 	if (driver->backend->ops->node_local && request->accessible_topology &&
 		!is_here(driver, request->accessible_topology))
 		return false;
 	return !request->n_volume_capabilities ||
-	       requests_check_capabilities(
-		       request->volume_capabilities, request->n_volume_capabilities, NULL) == 0;
+	       requests_check_capabilities(driver->backend->ops, request->volume_capabilities,
+		       request->n_volume_capabilities, &options, NULL) == 0;
 }
 
 static int get_capacity(
@@ -351,9 +358,10 @@ static int get_capacity(
 	return 0;
 }
 
-static int check_expand(const Csi__V1__ControllerExpandVolumeRequest *request, struct error *err)
+static int check_expand(const struct driver *driver,
+	const Csi__V1__ControllerExpandVolumeRequest *request, struct error *err)
 {
-	unsigned long flags;
+	struct mount_options options;
 
 	if (requests_check_text("volume_id", request->volume_id, REQUEST_TEXT_MAX, err) < 0 ||
 		requests_check_map("secrets", request->secrets, request->n_secrets, err) < 0)
@@ -362,9 +370,9 @@ static int check_expand(const Csi__V1__ControllerExpandVolumeRequest *request, s
 		return error_set(err, ERROR_INVALID, "capacity_range is missing");
 	if (requests_check_capacity(request->capacity_range, err) < 0)
 		return -1;
-	return request->volume_capability
-		       ? requests_check_capability(request->volume_capability, &flags, err)
-		       : 0;
+	return request->volume_capability ? requests_check_capability(driver->backend->ops,
+						    request->volume_capability, &options, err)
+					  : 0;
 }
 
 static int controller_expand_volume(
@@ -376,7 +384,7 @@ static int controller_expand_volume(
 		CSI__V1__CONTROLLER_EXPAND_VOLUME_RESPONSE__INIT;
 	struct volume_size size = size_of(request->capacity_range);
 
-	if (check_expand(request, err) < 0 ||
+	if (check_expand(driver, request, err) < 0 ||
 		volumes_expand(&driver->volumes, request->volume_id, &size,
 			rpc_reply_cancelled(reply), &response.capacity_bytes, err) < 0)
 		return -1;

@@ -52,6 +52,7 @@ static struct record *new_record(const struct creation *creation)
 		.template = copy_text(parameters->template),
 		.ordinal = copy_text(parameters->ordinal),
 		.cluster_uid = copy_text(parameters->cluster_uid),
+		.mount_options = copy_text(parameters->mount_options),
 	};
 	return record;
 }
@@ -102,14 +103,14 @@ static int check_existing(
 	what = difference(creation, record);
 	if (what)
 		return error_set(err, ERROR_ALREADY_EXISTS, "the volume exists with %s (%s/%s)",
-			what, creation->base->location.share, record->path);
+			what, creation->base->name, record->path);
 	if (beneath_look(creation->base->fd, record->path, &there, err) < 0)
 		return -1;
 	if (!there)
 		return error_set(err, ERROR_FAILED_PRECONDITION,
 			"the volume exists, but its directory %s/%s is gone: restore it, or delete "
 			"the volume",
-			creation->base->location.share, record->path);
+			creation->base->name, record->path);
 	return 0;
 }
 
@@ -130,7 +131,7 @@ static int check_no_base_above(const struct creation *creation, const char *path
 			return error_set(err, ERROR_FAILED_PRECONDITION,
 				"the path %s lies in %s/%s, which is a base of its own: change the "
 				"pathPattern, or the path parameter of one of the classes",
-				path, creation->base->location.share, part);
+				path, creation->base->name, part);
 		*slash = '/';
 	}
 	return 0;
@@ -146,7 +147,7 @@ static int move_aside(const struct creation *creation, struct record *record, st
 		return error_set(err, ERROR_FAILED_PRECONDITION,
 			"%s and %s in %s are both taken, by data that are no volume's or by "
 			"something that is no directory: move them away",
-			record->place, record->path, creation->base->location.share);
+			record->place, record->path, creation->base->name);
 	if (asprintf(&path, "%s@%s", record->place, pv ? pv : creation->hash.text) < 0)
 		abort();
 	if (beneath_check_path(path, err) < 0)

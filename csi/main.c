@@ -23,11 +23,15 @@
 /* What the worker of the registration service sends to main. */
 #define SIGNAL_REFUSED SIGUSR1
 
+/* As --backend has them. */
+enum { BACKEND_HOSTPATH, BACKEND_NFS };
+
 static const char *endpoint = "unix:///csi/csi.sock";
 static const char *node_id;
-static const char *driver_name = ORDINAL_HOSTPATH_DRIVER;
+static const char *driver_name;
 static int backend_choice;
 static struct flag_strings hostpath_roots;
+static struct flag_strings exports;
 static const char *registration_path;
 static const char *registration_dir = "/registration";
 static int socket_gid = -1;
@@ -45,12 +49,19 @@ static const struct flag flags[] = {
 		"Name of this node, at most 63 characters: the Kubernetes node's name. Required.",
 		0, 0, NULL},
 	{"drivername", FLAG_STRING, &driver_name,
-		"Name of the driver. Default " ORDINAL_HOSTPATH_DRIVER ".", 0, 0, NULL},
+		"Name of the driver. Default " ORDINAL_HOSTPATH_DRIVER ", or " ORDINAL_NFS_DRIVER
+		" with --backend=nfs.",
+		0, 0, NULL},
 	{"backend", FLAG_CHOICE, &backend_choice, "Where volumes lie. Default hostpath.", 0, 0,
-		"hostpath"},
+		"hostpath|nfs"},
 	{"hostpath-root", FLAG_STRINGS, &hostpath_roots,
 		"Directory at or below which a StorageClass' path may lie. The first is what classes "
 		"without a path get. Default /var/lib/ordinal.",
+		0, 0, NULL},
+	{"export", FLAG_STRINGS, &exports,
+		"server:/share=/path: an NFS export that is there at a path of this machine already, "
+		"and is not mounted by the driver. The first is what classes without server and "
+		"share get.",
 		0, 0, NULL},
 	{"kubelet-registration-path", FLAG_STRING, &registration_path,
 		"The CSI socket as a path on the host, for kubelet. Without it the driver does not "
@@ -105,19 +116,38 @@ static void check_endpoint(void)
 		flags_reject(PROGRAM, flags, "endpoint", "is not unix:///path/csi.sock");
 }
 
-static void check_flags(void)
+/* Bases may lie at, and below, these directories of the node. */
+static struct flag_strings roots;
+
+static void check_places(void)
 {
 	struct error err;
 
-	if (!node_id || !*node_id || strlen(node_id) > DRIVER_NODE_ID_MAX)
-		flags_reject(PROGRAM, flags, "nodeid", "is required, with at most 63 characters");
-	if (!is_driver_name(driver_name))
-		flags_reject(PROGRAM, flags, "drivername",
-			"is not a domain name of at most 63 characters");
-	if (!hostpath_roots.count)
+	if (backend_choice == BACKEND_NFS && hostpath_roots.count)
+		flags_reject(PROGRAM, flags, "hostpath-root", "is not for --backend=nfs");
+	if (backend_choice == BACKEND_HOSTPATH && exports.count)
+		flags_reject(PROGRAM, flags, "export", "is for --backend=nfs");
+	if (backend_choice == BACKEND_HOSTPATH && !hostpath_roots.count)
 		hostpath_roots.values[hostpath_roots.count++] = "/var/lib/ordinal";
 	if (backend_hostpath_check_roots(&hostpath_roots, &err) < 0)
 		flags_reject(PROGRAM, flags, "hostpath-root", err.text);
+	roots = hostpath_roots;
+	if (backend_nfs_check_exports(&exports, &roots, &err) < 0)
+		flags_reject(PROGRAM, flags, "export", err.text);
+}
+
+static void check_flags(void)
+{
+
+	if (!node_id || !*node_id || strlen(node_id) > DRIVER_NODE_ID_MAX)
+		flags_reject(PROGRAM, flags, "nodeid", "is required, with at most 63 characters");
+	if (!driver_name)
+		driver_name = backend_choice == BACKEND_NFS ? ORDINAL_NFS_DRIVER
+							    : ORDINAL_HOSTPATH_DRIVER;
+	if (!is_driver_name(driver_name))
+		flags_reject(PROGRAM, flags, "drivername",
+			"is not a domain name of at most 63 characters");
+	check_places();
 	if (registration_path && *registration_path != '/')
 		flags_reject(
 			PROGRAM, flags, "kubelet-registration-path", "is not an absolute path");
@@ -226,7 +256,7 @@ static int serve(struct driver *driver, const sigset_t *signals)
 int main(int argc, char **argv)
 {
 	static struct driver driver;
-	struct backend backend = {.ops = &backend_hostpath, .roots = &hostpath_roots};
+	struct backend backend = {.roots = &roots, .exports = &exports};
 	sigset_t signals;
 	int code;
 
@@ -238,6 +268,7 @@ int main(int argc, char **argv)
 	log_init((enum log_level)log_level_choice, (enum log_format)log_format_choice);
 	signals = block_signals();
 	raise_file_limit();
+	backend.ops = backend_choice == BACKEND_NFS ? &backend_nfs : &backend_hostpath;
 	driver.stats_walk = stats_walk;
 	driver.trash_rate = trash_rate;
 	driver_start(&driver, driver_name, node_id, &backend);

@@ -19,19 +19,21 @@ struct wanted {
 	bool single_writer;  /* at no other target meanwhile */
 };
 
-static int check_publish(const Csi__V1__NodePublishVolumeRequest *request,
-	struct wanted *ret_wanted, struct error *err)
+static int check_publish(const struct driver *driver,
+	const Csi__V1__NodePublishVolumeRequest *request, struct wanted *ret_wanted,
+	struct error *err)
 {
-	unsigned long flags;
+	struct mount_options options;
 
 	if (requests_check_text("volume_id", request->volume_id, REQUEST_TEXT_MAX, err) < 0 ||
 		target_check_path("target_path", request->target_path, err) < 0 ||
 		requests_check_map("secrets", request->secrets, request->n_secrets, err) < 0 ||
 		requests_check_map("volume_context", request->volume_context,
 			request->n_volume_context, err) < 0 ||
-		requests_check_capability(request->volume_capability, &flags, err) < 0)
+		requests_check_capability(
+			driver->backend->ops, request->volume_capability, &options, err) < 0)
 		return -1;
-	ret_wanted->flags = flags | (request->readonly ? MS_RDONLY : 0);
+	ret_wanted->flags = options.flags | (request->readonly ? MS_RDONLY : 0);
 	ret_wanted->single_writer =
 		request->volume_capability->access_mode->mode ==
 		CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_SINGLE_WRITER;
@@ -127,7 +129,7 @@ static int node_publish_volume(
 	_cleanup_(keylock_release) struct keylock_holder volume_held = {0};
 	struct wanted wanted;
 
-	if (check_publish(request, &wanted, err) < 0 ||
+	if (check_publish(driver, request, &wanted, err) < 0 ||
 		target_open("target_path", request->target_path, &target, err) < 0 ||
 		target_check_outside("target_path", &target, driver->backend->roots, err) < 0 ||
 		hold_target(driver, &target, request->target_path, reply, &target_held, err) < 0)
@@ -244,13 +246,15 @@ static int find_published(struct driver *driver, const char *id, const char *pat
 
 static int collect_stats(const struct published *published, struct stats *ret, struct error *err)
 {
+	char name[LOCATION_NAME_MAX + 1];
 	const struct stats_volume volume = {
-		.base = published->volume.location.share,
+		.base = name,
 		.path = published->volume.record->path,
 		.source = published->source,
 		.lost = &published->lost,
 	};
 
+	location_name(&published->volume.location, name);
 	return stats_collect(published->mount, &volume, ret, err);
 }
 
@@ -324,13 +328,14 @@ static int node_expand_volume(
 	const Csi__V1__NodeExpandVolumeRequest *request = (const void *)message;
 	_cleanup_(published_done) struct published published = {.source = -1, .mount = -1};
 	Csi__V1__NodeExpandVolumeResponse response = CSI__V1__NODE_EXPAND_VOLUME_RESPONSE__INIT;
+	struct mount_options options;
 	struct stats stats;
-	unsigned long flags;
 
 	if (requests_check_capacity(request->capacity_range, err) < 0 ||
 		requests_check_map("secrets", request->secrets, request->n_secrets, err) < 0 ||
 		(request->volume_capability &&
-			requests_check_capability(request->volume_capability, &flags, err) < 0) ||
+			requests_check_capability(driver->backend->ops, request->volume_capability,
+				&options, err) < 0) ||
 		find_published(driver, request->volume_id, request->volume_path, &published, err) <
 			0 ||
 		collect_stats(&published, &stats, err) < 0)

@@ -209,6 +209,8 @@ static const struct {
 } known[] = {
 	{"path", FIELD(path), parse_path},
 	{"pathPattern", FIELD(path_pattern), parse_text},
+	{"server", FIELD(server), parse_text},
+	{"share", FIELD(share), parse_path},
 	{"onDelete", offsetof(struct parsing, on_delete), parse_on_delete},
 	{"archiveOnDelete", offsetof(struct parsing, archive_on_delete), parse_archive_on_delete},
 	{"archiveTTL", FIELD(archive_ttl), parse_duration},

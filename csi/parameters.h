@@ -15,10 +15,13 @@
 
 /* Strings are borrowed from the request, and NULL where it does not say. */
 struct parameters {
-	const char *path;         /* the base directory */
-	const char *path_pattern; /* where below it */
-	mode_t mode;              /* of the volume's directory */
-	uid_t uid;                /* its owner; (uid_t)-1: as created */
+	const char *path;   /* the base directory, of a host path */
+	const char *server; /* its NFS server and export, otherwise */
+	const char *share;
+	const char *mount_options; /* as mount_options.h has them; the caller sets them */
+	const char *path_pattern;  /* where below it */
+	mode_t mode;               /* of the volume's directory */
+	uid_t uid;                 /* its owner; (uid_t)-1: as created */
 	gid_t gid;
 	enum on_delete on_delete;
 	int64_t archive_ttl; /* seconds; 0: for ever */

@@ -42,6 +42,7 @@ static const struct {
 	{"template", offsetof(struct record, template), false},
 	{"ordinal", offsetof(struct record, ordinal), false},
 	{"clusterUid", offsetof(struct record, cluster_uid), false},
+	{"mountOptions", offsetof(struct record, mount_options), false},
 };
 
 static const struct {

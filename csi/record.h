@@ -46,6 +46,7 @@ struct record {
 	char *namespace, *namespace_uid, *claim, *pv;
 	char *statefulset, *statefulset_uid, *template, *ordinal;
 	char *cluster_uid;
+	char *mount_options; /* how its class wants the export mounted */
 };
 
 void record_free(struct record *record);

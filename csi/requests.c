@@ -6,7 +6,6 @@
 #include <sys/mount.h>
 
 #include "map_entry.h"
-#include "mounter.h"
 
 int requests_check_text(const char *field, const char *value, size_t max, struct error *err)
 {
@@ -47,7 +46,7 @@ int requests_check_capacity(const Csi__V1__CapacityRange *range, struct error *e
 	return 0;
 }
 
-static int check_mode(
+static int check_mode(const struct backend_ops *ops,
 	const Csi__V1__VolumeCapability__AccessMode *mode, unsigned long *flags, struct error *err)
 {
 	if (!mode)
@@ -61,8 +60,12 @@ static int check_mode(
 	case CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_MULTI_WRITER:
 		return 0;
 	case CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_READER_ONLY:
+		*flags |= MS_RDONLY;
+		/* fall through */
 	case CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_SINGLE_WRITER:
 	case CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_MULTI_WRITER:
+		if (!ops->node_local)
+			return 0;
 		return error_set(err, ERROR_INVALID,
 			"volume capability: a volume on a node's own disk cannot be shared by several "
 			"nodes: ask for ReadWriteOnce");
@@ -72,10 +75,11 @@ static int check_mode(
 	}
 }
 
-static int check_mount(const Csi__V1__VolumeCapability__MountVolume *mount, unsigned long *flags,
+static int check_mount(const struct backend_ops *ops,
+	const Csi__V1__VolumeCapability__MountVolume *mount, struct mount_options *options,
 	struct error *err)
 {
-	if (*mount->fs_type)
+	if (*mount->fs_type && (ops->node_local || strcmp(mount->fs_type, "nfs")))
 		return error_set(err, ERROR_INVALID,
 			"volume capability: fs_type \"%s\": a directory has no file system of its own; "
 			"leave it empty",
@@ -84,25 +88,26 @@ static int check_mount(const Csi__V1__VolumeCapability__MountVolume *mount, unsi
 		return error_set(err, ERROR_INVALID,
 			"volume capability: volume_mount_group is not supported");
 	for (size_t i = 0; i < mount->n_mount_flags; i++)
-		if (mounter_add_option(mount->mount_flags[i], flags, err) < 0)
+		if (ops->add_option(mount->mount_flags[i], options, err) < 0)
 			return error_prefix(err, "volume capability");
 	return 0;
 }
 
-int requests_check_capability(
-	const Csi__V1__VolumeCapability *capability, unsigned long *ret_flags, struct error *err)
+int requests_check_capability(const struct backend_ops *ops,
+	const Csi__V1__VolumeCapability *capability, struct mount_options *ret_options,
+	struct error *err)
 {
-	unsigned long flags = 0;
+	struct mount_options options = {0};
 
 	if (!capability)
 		return error_set(err, ERROR_INVALID, "the volume capability is missing");
-	if (check_mode(capability->access_mode, &flags, err) < 0)
+	if (check_mode(ops, capability->access_mode, &options.flags, err) < 0)
 		return -1;
 	switch (capability->access_type_case) {
 	case CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_MOUNT:
-		if (check_mount(capability->mount, &flags, err) < 0)
+		if (check_mount(ops, capability->mount, &options, err) < 0)
 			return -1;
-		*ret_flags = flags;
+		*ret_options = options;
 		return 0;
 	case CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_BLOCK:
 		return error_set(err, ERROR_INVALID,
@@ -113,15 +118,17 @@ int requests_check_capability(
 	}
 }
 
-int requests_check_capabilities(
-	Csi__V1__VolumeCapability *const *capabilities, size_t count, struct error *err)
+int requests_check_capabilities(const struct backend_ops *ops,
+	Csi__V1__VolumeCapability *const *capabilities, size_t count,
+	struct mount_options *ret_options, struct error *err)
 {
-	unsigned long flags;
+	struct mount_options options;
 
 	if (!count)
 		return error_set(err, ERROR_INVALID, "volume_capabilities is missing");
 	for (size_t i = 0; i < count; i++)
-		if (requests_check_capability(capabilities[i], &flags, err) < 0)
+		if (requests_check_capability(
+			    ops, capabilities[i], i ? &options : ret_options, err) < 0)
 			return -1;
 	return 0;
 }

@@ -5,8 +5,8 @@
 #ifndef ORDINAL_REQUESTS_H
 #define ORDINAL_REQUESTS_H
 
+#include "backend.h"
 #include "csi.pb-c.h"
-#include "error.h"
 
 /* CSI's limits, in bytes. */
 #define REQUEST_TEXT_MAX 128
@@ -22,12 +22,15 @@ int requests_check_map(const char *field, const void *entries, size_t count, str
 /* RANGE, which may be NULL, is not negative, and its limit is not below what is required. */
 int requests_check_capacity(const Csi__V1__CapacityRange *range, struct error *err);
 
-/* A host-path volume can be used as CAPABILITY says; *RET_FLAGS are its mount flags (MS_…). */
-int requests_check_capability(
-	const Csi__V1__VolumeCapability *capability, unsigned long *ret_flags, struct error *err);
+/* A volume of the back end can be used as CAPABILITY says; *RET_OPTIONS are its mount options. */
+int requests_check_capability(const struct backend_ops *ops,
+	const Csi__V1__VolumeCapability *capability, struct mount_options *ret_options,
+	struct error *err);
 
-/* The same for each of COUNT, of which there must be one at least. */
-int requests_check_capabilities(
-	Csi__V1__VolumeCapability *const *capabilities, size_t count, struct error *err);
+/* The same for each of COUNT, of which there must be one at least; the options are those of the
+ * first. */
+int requests_check_capabilities(const struct backend_ops *ops,
+	Csi__V1__VolumeCapability *const *capabilities, size_t count,
+	struct mount_options *ret_options, struct error *err);
 
 #endif

@@ -81,7 +81,7 @@ static bool remove_entry(struct trash *trash, const struct base *base, const cha
 	int64_t started = now_ns();
 	struct error err;
 
-	trash->base_name = base->location.share;
+	trash->base_name = base->name;
 	trash->entry = name;
 	trash->removed = 0;
 	trash->report = started + REPORT_EVERY;
@@ -141,8 +141,8 @@ static bool finish(struct trash *trash, struct base *base)
 			return false;
 		if (reclaim_finish(base, &hash, &err) == 0)
 			continue;
-		log_warn("%s: archive a deleted volume: %s; will be tried again",
-			base->location.share, err.text);
+		log_warn("%s: archive a deleted volume: %s; will be tried again", base->name,
+			err.text);
 		failed++;
 	}
 	return failed == 0;
@@ -159,7 +159,7 @@ static bool expire(struct base *base, int64_t *next)
 	if (result < 0)
 		log_warn("%s/.ordinal/archive: remove what is older than its archiveTTL: %s; will "
 			 "be tried again",
-			base->location.share, err.text);
+			base->name, err.text);
 	if (wait < (*next - now_ns()) / 1000)
 		*next = now_ns() + wait * 1000;
 	return result == 0;

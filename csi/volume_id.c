@@ -38,8 +38,8 @@ int volume_id_format(
 {
 	int length;
 
-	if (strchr(id->server, ':'))
-		return error_set(err, ERROR_INVALID, "server \"%s\" holds a colon", id->server);
+	if (strstr(id->server, ":/"))
+		return error_set(err, ERROR_INVALID, "server \"%s\" holds \":/\"", id->server);
 	length = snprintf(ret_text, VOLUME_ID_MAX + 1, VERSION "%s:%s:%s", id->hash.text,
 		id->server, id->share);
 	if (length > VOLUME_ID_MAX)
@@ -62,7 +62,7 @@ int volume_id_parse(const char *text, struct volume_id *ret_id, struct error *er
 	if (strlen(text) > VOLUME_ID_MAX || strncmp(text, VERSION, strlen(VERSION)) ||
 		strspn(hash, base64url) != VOLUME_HASH_LENGTH || hash[VOLUME_HASH_LENGTH] != ':')
 		return refuse(text, err);
-	share = strchr(server, ':');
+	share = *server == ':' ? server : strstr(server, ":/"); /* an IPv6 address has colons */
 	if (!share || share[1] != '/' || (share[2] && beneath_check_path(share + 2, NULL) < 0))
 		return refuse(text, err); /* another spelling would open its base a second time */
 	memset(ret_id, 0, sizeof(*ret_id));

@@ -32,7 +32,7 @@ bool volume_hash_equal(const struct volume_hash *a, const struct volume_hash *b)
 void volume_id_hash(const char *name, struct volume_hash *ret_hash);
 
 /* Write ID as text. ERROR_INVALID, in words for the author of the StorageClass, when it would be
- * longer than CSI allows or SERVER holds a colon. */
+ * longer than CSI allows or SERVER holds ":/". */
 int volume_id_format(
 	const struct volume_id *id, char ret_text[VOLUME_ID_MAX + 1], struct error *err);
 

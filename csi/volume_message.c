@@ -9,9 +9,10 @@
 
 static char *path_of(const struct volume *volume)
 {
-	char *path;
+	char name[LOCATION_NAME_MAX + 1], *path;
 
-	if (asprintf(&path, "%s/%s", volume->location.share, volume->record->path) < 0)
+	location_name(&volume->location, name);
+	if (asprintf(&path, "%s/%s", name, volume->record->path) < 0)
 		abort();
 	return path;
 }
@@ -81,7 +82,8 @@ static void add_owner(struct volume_message *message, const struct record *recor
 		{CSI_KEY_PV_NAME, record->pv},
 	};
 
-	_Static_assert(ARRAY_SIZE(owner) + 2 == VOLUME_CONTEXT_MAX, "and path and predecessor");
+	_Static_assert(ARRAY_SIZE(owner) + 3 == VOLUME_CONTEXT_MAX,
+		"and path, mount options and predecessor");
 	for (size_t i = 0; record->cluster_uid && i < ARRAY_SIZE(owner); i++)
 		if (owner[i].value)
 			add_context(message, owner[i].key, owner[i].value);
@@ -93,6 +95,8 @@ void volume_message_init(
 	csi__v1__volume__init(&ret->volume);
 	ret->path = path_of(volume);
 	add_context(ret, ORDINAL_KEY_PATH, ret->path);
+	if (volume->record->mount_options)
+		add_context(ret, ORDINAL_KEY_MOUNT_OPTIONS, volume->record->mount_options);
 	add_owner(ret, volume->record);
 	ret->predecessor = predecessor_of(volume->record);
 	if (ret->predecessor)

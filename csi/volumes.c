@@ -67,13 +67,13 @@ static int become_writer(struct volumes *volumes, struct base *base, struct erro
 /* What system calls say of paths means little without the directory that they lie below. */
 static int name_base(const struct base *base, struct error *err)
 {
-	return err->errnum ? error_prefix(err, "%s", base->location.share) : -1;
+	return err->errnum ? error_prefix(err, "%s", base->name) : -1;
 }
 
 static int ask_size(const struct base *base, struct statvfs *ret, struct error *err)
 {
 	if (fstatvfs(base->fd, ret) < 0)
-		return error_set_errno(err, errno, "ask for the size of %s", base->location.share);
+		return error_set_errno(err, errno, "ask for the size of %s", base->name);
 	return 0;
 }
 
@@ -86,7 +86,7 @@ static int check_size(const struct base *base, int64_t bytes, struct error *err)
 	if ((uint64_t)bytes / status.f_frsize > status.f_blocks)
 		return error_set(err, ERROR_OUT_OF_RANGE,
 			"%lld bytes are asked for, and the whole file system of %s has only %llu: ask for less",
-			(long long)bytes, base->location.share,
+			(long long)bytes, base->name,
 			(unsigned long long)status.f_blocks * status.f_frsize);
 	return 0;
 }
@@ -107,8 +107,7 @@ static int check_other_bases(
 	for (struct base *base = NULL; (base = bases_next(&volumes->bases, base));)
 		if (base != creation->base && has_volume(base, &creation->hash))
 			return error_set(err, ERROR_ALREADY_EXISTS,
-				"the volume exists with another parameter path (%s)",
-				base->location.share);
+				"the volume exists with another parameter path (%s)", base->name);
 	return 0;
 }
 
@@ -260,8 +259,7 @@ const char *volumes_difference(const struct volumes *volumes, const struct volum
 
 	volume_id_hash(volume->record->name, &hash);
 	if (volumes->backend->ops->locate(volumes->backend, parameters, &location, NULL) < 0 ||
-		strcmp(location.server, volume->location.server) ||
-		strcmp(location.share, volume->location.share) ||
+		!location_equal(&location, &volume->location) ||
 		parameters_place(parameters, &hash, &place, NULL) < 0)
 		return "another path";
 	return creation_difference(volume->record, place, parameters);
@@ -414,7 +412,7 @@ static int open_data(
 		return error_set(err, ERROR_NOT_FOUND,
 			"the directory %s/%s of the volume is gone: restore it, or delete the "
 			"volume",
-			base->location.share, record->path);
+			base->name, record->path);
 	return -1;
 }
 
@@ -462,7 +460,7 @@ static int add_base(struct base *base, const struct volume_id *after, struct lis
 	size_t found;
 
 	if (catalog_list(base->catalog, &hashes, &found, err) < 0)
-		return error_prefix(err, "%s", base->location.share);
+		return error_prefix(err, "%s", base->name);
 	*list = reallocarray(*list, *count + found + 1, sizeof(**list));
 	if (!*list)
 		abort();

@@ -9,6 +9,7 @@
 #define ORDINAL_VERSION "0.1.0"
 
 #define ORDINAL_HOSTPATH_DRIVER "hostpath.ordinal.dev"
+#define ORDINAL_NFS_DRIVER      "nfs.ordinal.dev"
 
 /* Key in GetPluginInfo's manifest by which the provisioner knows our own drivers: only they get
  * the parameters below. */
@@ -36,6 +37,9 @@
 
 /* The same: whose data it took up, if anybody's. */
 #define ORDINAL_KEY_PREDECESSOR ORDINAL_KEY_PREFIX "predecessor"
+
+/* In the context of a volume on NFS: how its class wants the export mounted. */
+#define ORDINAL_KEY_MOUNT_OPTIONS ORDINAL_KEY_PREFIX "mount-options"
 
 /* The standard extra create metadata of external-provisioner. */
 #define CSI_KEY_PREFIX        "csi.storage.k8s.io/"

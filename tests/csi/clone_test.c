@@ -283,7 +283,7 @@ static void check_killed(struct fixture *fixture, bool give_up)
 		if (!give_up)
 			check_text(fixture_path(fixture, "root/second/deep/file"), "precious");
 		volume_id_hash("pvc-2", &id.hash);
-		strcpy(id.share, fixture->root);
+		fixture_base(fixture, &id);
 		assert_int_equal(volume_id_format(&id, text, NULL), 0);
 		if (volumes_delete(&volumes, text, NULL, &err) < 0)
 			fail_msg("delete after a kill at %d: %s", point, err.text);
@@ -325,7 +325,7 @@ static void test_killed_beside_data(void **state)
 
 		completed = copy_killed(fixture, source, point);
 		volume_id_hash("pvc-2", &id.hash);
-		strcpy(id.share, fixture->root);
+		fixture_base(fixture, &id);
 		assert_int_equal(volume_id_format(&id, text, NULL), 0);
 		for (int again = 0; again < 40; again += 3)
 			delete_killed(fixture, text, again);

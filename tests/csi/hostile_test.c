@@ -279,7 +279,7 @@ static void volume_id_of(const struct fixture *fixture, const char *name, char *
 	struct volume_id id = {0};
 
 	volume_id_hash(name, &id.hash);
-	strcpy(id.share, fixture->root);
+	fixture_base(fixture, &id);
 	if (volume_id_format(&id, ret, NULL) < 0)
 		abort();
 }

@@ -183,7 +183,7 @@ static void test_create_dies_and_is_deleted(void **state)
 	bool succeeded = false;
 
 	volume_id_hash("pvc-1", &id.hash);
-	strcpy(id.share, fixture->root);
+	fixture_base(fixture, &id);
 	assert_int_equal(volume_id_format(&id, text, NULL), 0);
 	for (int point = 0; !succeeded; point++) {
 		struct volumes volumes;

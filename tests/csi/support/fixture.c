@@ -10,6 +10,28 @@
 #define PARAMETERS_MAX 16
 #define KEY_MAX        8192
 
+bool fixture_is_nfs(void)
+{
+	const char *backend = getenv("ORDINAL_BACKEND");
+
+	return backend && !strcmp(backend, "nfs");
+}
+
+static void choose_backend(struct fixture *fixture)
+{
+	fixture->roots.values[0] = fixture->root;
+	fixture->roots.count = 1;
+	snprintf(fixture->export, sizeof(fixture->export), FIXTURE_SERVER ":" FIXTURE_SHARE "=%s",
+		fixture->root);
+	fixture->exports.values[0] = fixture->export;
+	fixture->exports.count = 1;
+	fixture->backend = (struct backend){
+		.ops = fixture_is_nfs() ? &backend_nfs : &backend_hostpath,
+		.roots = &fixture->roots,
+		.exports = &fixture->exports,
+	};
+}
+
 int fixture_scratch(void **state)
 {
 	static bool own_namespace;
@@ -29,9 +51,7 @@ int fixture_scratch(void **state)
 	snprintf(fixture->root, sizeof(fixture->root), "%s/root", fixture->dir);
 	snprintf(fixture->socket, sizeof(fixture->socket), "%s/csi.sock", fixture->dir);
 	assert_int_equal(mkdir(fixture->root, 0755), 0);
-	fixture->roots.values[0] = fixture->root;
-	fixture->roots.count = 1;
-	fixture->backend = (struct backend){&backend_hostpath, &fixture->roots};
+	choose_backend(fixture);
 	*state = fixture;
 	return 0;
 }
@@ -85,6 +105,12 @@ int fixture_done(void **state)
 	rmdir(fixture->dir);
 	free(fixture);
 	return 0;
+}
+
+void fixture_base(const struct fixture *fixture, struct volume_id *id)
+{
+	strcpy(id->server, fixture_is_nfs() ? FIXTURE_SERVER : "");
+	strcpy(id->share, fixture_is_nfs() ? FIXTURE_SHARE : fixture->root);
 }
 
 const char *fixture_path(const struct fixture *fixture, const char *format, ...)
@@ -196,7 +222,7 @@ char *fixture_create(struct fixture *fixture, const struct create *create, enum 
 		&csi__v1__create_volume_response__descriptor, kind, text);
 	if (response) {
 		assert_int_equal(response->volume->capacity_bytes, create->required);
-		assert_int_equal(response->volume->n_accessible_topology, 1);
+		assert_int_equal(response->volume->n_accessible_topology, fixture_is_nfs() ? 0 : 1);
 		assert_true(!response->volume->content_source == !create->source);
 		if (create->source)
 			assert_string_equal(response->volume->content_source->volume->volume_id,

@@ -17,11 +17,18 @@
 #include "driver.h"
 #include "rpc_client.h"
 
+/* The back end of all tests of a program: NFS when the environment says ORDINAL_BACKEND=nfs. There
+ * the root is an --export, which needs no server. */
+#define FIXTURE_SERVER "nfs.example"
+#define FIXTURE_SHARE  "/export"
+bool fixture_is_nfs(void);
+
 struct fixture {
 	char dir[64];  /* a tmpfs of 64 MiB */
 	char root[96]; /* <dir>/root, the --hostpath-root */
 	char socket[96];
-	struct flag_strings roots;
+	struct flag_strings roots, exports;
+	char export[160]; /* FIXTURE_SERVER:FIXTURE_SHARE=<dir>/root */
 	struct backend backend;
 	struct driver driver;
 	struct rpc_service services[4];
@@ -37,6 +44,9 @@ int fixture_done(void **state);
 /* Start or end the driver of FIXTURE, as a new process would. */
 void fixture_start(struct fixture *fixture);
 void fixture_stop(struct fixture *fixture);
+
+/* Let ID mean a volume of the root. */
+void fixture_base(const struct fixture *fixture, struct volume_id *id);
 
 /* "<dir>/<path>", in one of a few static buffers. */
 const char *fixture_path(const struct fixture *fixture, const char *format, ...)

@@ -75,7 +75,11 @@ const char *scene_id(const struct volumes *volumes, const struct wish *wish)
 	struct volume_id id = {0};
 
 	volume_id_hash(wish->name, &id.hash);
-	strcpy(id.share, wish->base ? wish->base : volumes->backend->roots->values[0]);
+	if (fixture_is_nfs())
+		strcpy(id.server, FIXTURE_SERVER);
+	strcpy(id.share, wish->base         ? wish->base
+			 : fixture_is_nfs() ? FIXTURE_SHARE
+					    : volumes->backend->roots->values[0]);
 	number = (number + 1) % ARRAY_SIZE(texts);
 	assert_int_equal(volume_id_format(&id, texts[number], NULL), 0);
 	return texts[number];
