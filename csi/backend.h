@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 
 #include "error.h"
+#include "exports.h"
 #include "flags.h"
 #include "location.h"
 #include "parameters.h"
@@ -19,6 +20,7 @@ struct backend {
 	const struct flag_strings
 		*roots; /* directories of this node in which bases lie; borrowed */
 	const struct flag_strings *exports; /* --export, for NFS; borrowed */
+	struct exports *mounts;             /* for NFS; borrowed */
 };
 
 struct backend_ops {
@@ -45,6 +47,10 @@ struct backend_ops {
 	/* The file system under a base, or under the directory that it will be made in. */
 	int (*status)(const struct backend *backend, const struct location *location,
 		struct statvfs *ret_status, struct error *err);
+
+	/* The export that LOCATION is; NULL where there are none. The base is opened through it
+	 * then, and open() is NULL. Caller calls export_drop(). */
+	struct export *(*use)(const struct backend *backend, const struct location *location);
 
 	/* Open a base; with CREATE it is made where it is missing. ERROR_FAILED_PRECONDITION where
 	 * it is missing, or not this driver's to touch. Caller closes *RET_FD. */

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backend.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cleanup.h"
 
@@ -86,50 +84,25 @@ static int locate(const struct backend *backend, const struct parameters *parame
 	return 0;
 }
 
-static int open_given(
-	const struct location *location, const char *path, int *ret_fd, struct error *err)
+static struct export *use(const struct backend *backend, const struct location *location)
 {
-	char name[LOCATION_NAME_MAX + 1];
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	location_name(location, name);
-	if (fd < 0 && errno == ENOENT)
-		return error_set(err, ERROR_FAILED_PRECONDITION,
-			"the directory %s, at which --export says that %s is, does not exist", path,
-			name);
-	if (fd < 0)
-		return error_set_errno(err, errno, "open %s, which is %s", path, name);
-	*ret_fd = fd;
-	return 0;
-}
-
-static int open_base(const struct backend *backend, const struct location *location, bool create,
-	int *ret_fd, struct error *err)
-{
-	const char *path = given_path(backend, location);
-	char name[LOCATION_NAME_MAX + 1];
-
-	(void)create; /* an export is its administrator's to make */
-	if (path)
-		return open_given(location, path, ret_fd, err);
-	location_name(location, name);
-	return error_set(err, ERROR_FAILED_PRECONDITION, "there is no --export for %s", name);
+	return exports_use(backend->mounts, location, given_path(backend, location));
 }
 
 static int status(const struct backend *backend, const struct location *location,
 	struct statvfs *ret_status, struct error *err)
 {
+	_cleanup_(export_dropp) struct export *export = use(backend, location);
+	_cleanup_(export_leave) struct export_pass pass = {0};
 	_cleanup_close_ int fd = -1;
+	char name[LOCATION_NAME_MAX + 1];
 
-	if (open_base(backend, location, false, &fd, err) < 0)
+	if (export_enter(export, &pass, err) < 0 || export_open(export, &fd, err) < 0)
 		return -1;
-	if (fstatvfs(fd, ret_status) < 0) {
-		char name[LOCATION_NAME_MAX + 1];
-
-		location_name(location, name);
-		return error_set_errno(err, errno, "ask for the size of %s", name);
-	}
-	return 0;
+	if (fstatvfs(fd, ret_status) == 0)
+		return 0;
+	location_name(location, name);
+	return error_set_errno(err, errno, "ask for the size of %s", name);
 }
 
 /* Exports of one server may lie in each other: they are found when both are open. */
@@ -149,5 +122,5 @@ const struct backend_ops backend_nfs = {
 	.locate = locate,
 	.enclosing = enclosing,
 	.status = status,
-	.open = open_base,
+	.use = use,
 };

@@ -10,6 +10,7 @@ void bases_init(struct bases *bases, const struct backend *backend)
 {
 	bases->backend = backend;
 	bases->syncer = syncer_new();
+	keylock_init(&bases->opening);
 	pthread_mutex_init(&bases->mutex, NULL);
 	SLIST_INIT(&bases->list);
 }
@@ -26,6 +27,8 @@ static void free_base(struct base **pointer)
 	pthread_mutex_destroy(&base->takeover);
 	pthread_mutex_destroy(&base->mutex);
 	cleanup_close(&base->fd);
+	if (base->export)
+		export_drop(base->export);
 	free(base);
 }
 
@@ -38,6 +41,7 @@ void bases_done(struct bases *bases)
 		free_base(&base);
 	}
 	syncer_free(bases->syncer);
+	keylock_done(&bases->opening);
 	pthread_mutex_destroy(&bases->mutex);
 }
 
@@ -46,15 +50,55 @@ static struct base *find(const struct bases *bases, const struct location *locat
 	struct base *base;
 
 	SLIST_FOREACH (base, &bases->list, link)
-		if (location_equal(&base->location, location))
+		if (location_equal(&base->location, location) && !atomic_load(&base->lost))
 			return base;
 	return NULL;
+}
+
+int base_enter(struct base *base, struct export_pass *pass, struct error *err)
+{
+	return base->export ? export_enter(base->export, pass, err) : 0;
+}
+
+int base_explain(struct base *base, struct error *err)
+{
+	struct error said = *err;
+
+	if (base->export && said.errnum == ESTALE) {
+		atomic_store(&base->lost, true);
+		export_suspect(base->export);
+		err->kind = ERROR_UNAVAILABLE;
+	}
+	if (base->export && (said.errnum == EACCES || said.errnum == EPERM))
+		return error_set(err, ERROR_FORBIDDEN,
+			"server %s refuses root: export it with no_root_squash or set uid/gid (%s)",
+			base->name, said.text);
+	return said.errnum ? error_prefix(err, "%s", base->name) : -1;
+}
+
+static int open_root(
+	const struct backend *backend, struct base *base, bool create, struct error *err)
+{
+	if (base->export)
+		return export_open(base->export, &base->fd, err);
+	return backend->ops->open(backend, &base->location, create, &base->fd, err);
+}
+
+static int open_catalog(struct base *base, bool create, struct error *err)
+{
+	if (catalog_open(base->fd, create, base->syncer, &base->catalog, err) == 0)
+		return 0;
+	if (err->kind == ERROR_NOT_FOUND)
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"%s has no directory .ordinal: is its disk mounted?", base->name);
+	return base->export ? base_explain(base, err) : error_prefix(err, "%s", base->name);
 }
 
 static int open_base(struct bases *bases, const struct location *location, bool create,
 	struct base **ret_base, struct error *err)
 {
 	_cleanup_(free_base) struct base *base = calloc(1, sizeof(*base));
+	_cleanup_(export_leave) struct export_pass pass = {0};
 
 	if (!base)
 		abort();
@@ -65,14 +109,11 @@ static int open_base(struct bases *bases, const struct location *location, bool 
 	inventory_init(&base->inventory, NULL);
 	pthread_mutex_init(&base->takeover, NULL);
 	pthread_mutex_init(&base->mutex, NULL);
-	if (bases->backend->ops->open(bases->backend, location, create, &base->fd, err) < 0)
+	if (bases->backend->ops->use)
+		base->export = bases->backend->ops->use(bases->backend, location);
+	if (base_enter(base, &pass, err) < 0 || open_root(bases->backend, base, create, err) < 0 ||
+		open_catalog(base, create, err) < 0)
 		return -1; // cppcheck-suppress memleak
-	if (catalog_open(base->fd, create, bases->syncer, &base->catalog, err) < 0) {
-		if (err->kind == ERROR_NOT_FOUND)
-			return error_set(err, ERROR_FAILED_PRECONDITION,
-				"%s has no directory .ordinal: is its disk mounted?", base->name);
-		return error_prefix(err, "%s", base->name);
-	}
 	base->inventory.catalog = base->catalog;
 	*ret_base = take_ptr(base);
 	return 0;
@@ -96,35 +137,46 @@ static int check_in_place(const struct base *base, struct error *err)
 		base->name);
 }
 
-int bases_get(struct bases *bases, const struct location *location, bool create,
-	struct base **ret_base, struct error *err)
+static struct base *find_open(struct bases *bases, const struct location *location)
 {
 	struct base *base;
-	int result = 0;
 
 	pthread_mutex_lock(&bases->mutex);
 	base = find(bases, location);
-	if (base) {
-		result = check_in_place(base, err);
-	} else {
-		result = open_base(bases, location, create, &base, err);
-		if (result == 0)
-			SLIST_INSERT_HEAD(&bases->list, base, link);
-	}
 	pthread_mutex_unlock(&bases->mutex);
-	if (result == 0)
-		*ret_base = base;
-	return result;
+	return base;
+}
+
+int bases_get(struct bases *bases, const struct location *location, bool create,
+	struct base **ret_base, struct error *err)
+{
+	_cleanup_(keylock_release) struct keylock_holder held = {0};
+	char name[LOCATION_NAME_MAX + 1];
+	struct base *base = find_open(bases, location);
+
+	if (!base) {
+		/* Not under the mutex: the disk or the server may take its time. */
+		location_name(location, name);
+		if (keylock_acquire(&bases->opening, name, NULL, &held, err) < 0)
+			return -1;
+		base = find_open(bases, location);
+	}
+	if (!base) {
+		if (open_base(bases, location, create, &base, err) < 0)
+			return -1;
+		pthread_mutex_lock(&bases->mutex);
+		SLIST_INSERT_HEAD(&bases->list, base, link);
+		pthread_mutex_unlock(&bases->mutex);
+	} else if (check_in_place(base, err) < 0) {
+		return -1;
+	}
+	*ret_base = base;
+	return 0;
 }
 
 bool bases_has(struct bases *bases, const struct location *location)
 {
-	bool found;
-
-	pthread_mutex_lock(&bases->mutex);
-	found = find(bases, location) != NULL;
-	pthread_mutex_unlock(&bases->mutex);
-	return found;
+	return find_open(bases, location) != NULL;
 }
 
 static int become_writer(struct base *base, struct error *err)
@@ -146,9 +198,9 @@ int base_become_writer(struct base *base, bool *ret_now, struct error *err)
 	int result;
 
 	pthread_mutex_lock(&base->mutex);
-	now = !base->writer;
+	now = !atomic_load(&base->writer);
 	result = now ? become_writer(base, err) : 0;
-	base->writer = result == 0;
+	atomic_store(&base->writer, result == 0);
 	pthread_mutex_unlock(&base->mutex);
 	if (result < 0)
 		return error_prefix(err, "%s", base->name);
@@ -159,12 +211,7 @@ int base_become_writer(struct base *base, bool *ret_now, struct error *err)
 
 bool base_is_writer(struct base *base)
 {
-	bool writer;
-
-	pthread_mutex_lock(&base->mutex);
-	writer = base->writer;
-	pthread_mutex_unlock(&base->mutex);
-	return writer;
+	return atomic_load(&base->writer) && !atomic_load(&base->lost);
 }
 
 struct base *bases_next(struct bases *bases, const struct base *base)
@@ -173,6 +220,8 @@ struct base *bases_next(struct bases *bases, const struct base *base)
 
 	pthread_mutex_lock(&bases->mutex);
 	next = base ? SLIST_NEXT(base, link) : SLIST_FIRST(&bases->list);
+	while (next && atomic_load(&next->lost))
+		next = SLIST_NEXT(next, link);
 	pthread_mutex_unlock(&bases->mutex);
 	return next;
 }

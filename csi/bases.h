@@ -7,29 +7,34 @@
 #define ORDINAL_BASES_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/queue.h>
 
 #include "backend.h"
 #include "catalog.h"
 #include "inventory.h"
+#include "keylock.h"
 
 struct base {
 	struct location location;
 	char name[LOCATION_NAME_MAX + 1]; /* for messages */
 	int fd;                           /* the directory, O_RDONLY */
+	struct export *export;            /* that it is; NULL for a host path */
+	atomic_bool lost; /* the server has forgotten it: another one is opened in its place */
 	struct catalog *catalog;
 	struct syncer *syncer;      /* of all bases; borrowed */
 	struct inventory inventory; /* the writer's */
 	pthread_mutex_t takeover;   /* held while data of a retired volume find a new owner or go */
-	pthread_mutex_t mutex;      /* guards the rest */
-	bool writer;
+	pthread_mutex_t mutex;      /* held while WRITER becomes true */
+	atomic_bool writer;
 	SLIST_ENTRY(base) link;
 };
 
 struct bases {
 	const struct backend *backend;
 	struct syncer *syncer;
-	pthread_mutex_t mutex; /* guards the list; its entries do not change */
+	struct keylock opening; /* by name: bases that are being opened */
+	pthread_mutex_t mutex;  /* guards the list; its entries do not change */
 	SLIST_HEAD(base_list, base) list;
 };
 
@@ -41,6 +46,14 @@ void bases_done(struct bases *bases);
  * Borrowed until bases_done(). */
 int bases_get(struct bases *bases, const struct location *location, bool create,
 	struct base **ret_base, struct error *err);
+
+/* Be inside the calls of BASE's file system: those of an export, whose server may hang, are bounded
+ * as export_enter() says. Caller calls export_leave(). */
+int base_enter(struct base *base, struct export_pass *pass, struct error *err);
+
+/* Put what a system call said of BASE in words for its administrator. A base that its server has
+ * forgotten is opened anew by the next call. Returns -1. */
+int base_explain(struct base *base, struct error *err);
 
 /* Whether a base is open. */
 bool bases_has(struct bases *bases, const struct location *location);

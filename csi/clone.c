@@ -81,14 +81,14 @@ static int copy(struct clones *clones, int to, const struct clone_source *source
 	return 0;
 }
 
-static int copy_bounded(
-	struct clones *clones, int to, const struct clone_source *source, struct error *err)
+static int copy_bounded(struct clones *clones, const struct base *base, int to,
+	const struct clone_source *source, struct error *err)
 {
-	int result;
+	/* Of those that may be inside an export some are for others. */
+	int result, max = base->export ? EXPORT_INSIDE_MAX / 2 : CLONES_MAX;
 
-	if (atomic_fetch_add(&clones->running, 1) >= CLONES_MAX)
-		result = error_set(
-			err, ERROR_ABORTED, "%d copies are under way: try again", CLONES_MAX);
+	if (atomic_fetch_add(&clones->running, 1) >= max)
+		result = error_set(err, ERROR_ABORTED, "%d copies are under way: try again", max);
 	else
 		result = copy(clones, to, source, err);
 	atomic_fetch_sub(&clones->running, 1);
@@ -111,7 +111,7 @@ static int make_copy(struct clones *clones, struct base *base, const struct volu
 		return error_set_errno(err, errno, "make a directory for the copy");
 	if (beneath_open_dir(unfinished, hash->text, O_RDONLY, &fd, err) < 0)
 		return -1;
-	return copy_bounded(clones, fd, source, err);
+	return copy_bounded(clones, base, fd, source, err);
 }
 
 /* Whether an earlier call moved the copy. */

@@ -21,8 +21,9 @@ struct location {
 	char server[VOLUME_ID_MAX + 1]; /* empty for a host path; IPv6 without brackets */
 	char share[VOLUME_ID_MAX + 1];  /* absolute, without a slash at its end unless it is / */
 
-	/* How to mount it, for mount.nfs, where a caller said; no part of its name. */
+	/* How to mount it, for mount.nfs; no part of its name. Without a word on that, any way. */
 	char options[MOUNT_OPTIONS_MAX + 1];
+	bool any_options;
 };
 
 /* Set the server: a host name, which becomes lower case, or an address, in brackets or without.

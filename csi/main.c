@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 
 #include "driver.h"
 #include "flags.h"
+#include "helper.h"
 #include "log.h"
 #include "names.h"
 #include "probe.h"
@@ -14,8 +16,10 @@
 
 #define PROGRAM "ordinal-csi"
 
-/* Calls that run at a time: they wait for disks, not for processors. */
-#define WORKERS 16
+/* Calls that run at a time: they wait for disks, not for processors; on NFS for servers, too, and
+ * those that hang keep EXPORT_INSIDE_MAX each. */
+#define WORKERS     16
+#define WORKERS_NFS 64
 
 /* How long calls in flight may go on after SIGTERM; kubelet gives a pod 30 s. */
 #define STOP_GRACE_MS 10000
@@ -32,6 +36,7 @@ static const char *driver_name;
 static int backend_choice;
 static struct flag_strings hostpath_roots;
 static struct flag_strings exports;
+static const char *mount_dir;
 static const char *registration_path;
 static const char *registration_dir = "/registration";
 static int socket_gid = -1;
@@ -62,6 +67,10 @@ static const struct flag flags[] = {
 		"server:/share=/path: an NFS export that is there at a path of this machine already, "
 		"and is not mounted by the driver. The first is what classes without server and "
 		"share get.",
+		0, 0, NULL},
+	{"mount-dir", FLAG_STRING, &mount_dir,
+		"Where exports are mounted, with --backend=nfs: at the same path as on the host. "
+		"Default: mounts, beside --kubelet-registration-path; else /run/ordinal-csi.",
 		0, 0, NULL},
 	{"kubelet-registration-path", FLAG_STRING, &registration_path,
 		"The CSI socket as a path on the host, for kubelet. Without it the driver does not "
@@ -125,6 +134,8 @@ static void check_places(void)
 
 	if (backend_choice == BACKEND_NFS && hostpath_roots.count)
 		flags_reject(PROGRAM, flags, "hostpath-root", "is not for --backend=nfs");
+	if (mount_dir && *mount_dir != '/')
+		flags_reject(PROGRAM, flags, "mount-dir", "is not an absolute path");
 	if (backend_choice == BACKEND_HOSTPATH && exports.count)
 		flags_reject(PROGRAM, flags, "export", "is for --backend=nfs");
 	if (backend_choice == BACKEND_HOSTPATH && !hostpath_roots.count)
@@ -151,6 +162,19 @@ static void check_flags(void)
 	if (registration_path && *registration_path != '/')
 		flags_reject(
 			PROGRAM, flags, "kubelet-registration-path", "is not an absolute path");
+}
+
+/* Where exports are mounted if --mount-dir does not say. */
+static const char *default_mount_dir(void)
+{
+	static char path[PATH_MAX];
+	const char *slash = registration_path ? strrchr(registration_path, '/') : NULL;
+
+	if (!slash || slash == registration_path)
+		return "/run/ordinal-csi";
+	snprintf(path, sizeof(path), "%.*s/mounts", (int)(slash - registration_path),
+		registration_path);
+	return path;
 }
 
 /* The exit code of --probe. */
@@ -222,7 +246,7 @@ static int serve(struct driver *driver, const sigset_t *signals)
 		.socket_mode = 0660,
 		.socket_gid = (gid_t)socket_gid,
 		.services = services,
-		.workers = WORKERS,
+		.workers = driver->backend->mounts ? WORKERS_NFS : WORKERS,
 		.cancelled = driver_interrupt,
 		.cancelled_context = driver,
 	};
@@ -248,6 +272,8 @@ static int serve(struct driver *driver, const sigset_t *signals)
 		if (registration_path)
 			registration_stop(&registration);
 	}
+	/* A call that hangs in the kernel ends with the process alone. */
+	alarm(2 * STOP_GRACE_MS / 1000);
 	volumes_interrupt(&driver->volumes);
 	rpc_server_stop(server, STOP_GRACE_MS);
 	return code;
@@ -256,10 +282,13 @@ static int serve(struct driver *driver, const sigset_t *signals)
 int main(int argc, char **argv)
 {
 	static struct driver driver;
+	static struct exports mounts;
 	struct backend backend = {.roots = &roots, .exports = &exports};
 	sigset_t signals;
 	int code;
 
+	if (helper_is_asked_for(argc, argv))
+		return helper_main(argc, argv);
 	flags_parse(PROGRAM, "a CSI driver for volumes of StatefulSets", flags, argc, argv);
 	check_endpoint();
 	if (probe)
@@ -269,11 +298,18 @@ int main(int argc, char **argv)
 	signals = block_signals();
 	raise_file_limit();
 	backend.ops = backend_choice == BACKEND_NFS ? &backend_nfs : &backend_hostpath;
+	if (backend_choice == BACKEND_NFS) {
+		exports_init(&mounts, mount_dir ? mount_dir : default_mount_dir());
+		backend.mounts = &mounts;
+		exports_sweep(&mounts);
+	}
 	driver.stats_walk = stats_walk;
 	driver.trash_rate = trash_rate;
 	driver_start(&driver, driver_name, node_id, &backend);
 	code = serve(&driver, &signals);
 	driver_stop(&driver);
+	if (backend.mounts)
+		exports_done(&mounts);
 	if (code == 0)
 		log_info("stopped");
 	return code;

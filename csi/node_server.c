@@ -8,6 +8,7 @@
 #include "csi.pb-c.h"
 #include "driver.h"
 #include "mounter.h"
+#include "names.h"
 #include "requests.h"
 #include "stats.h"
 #include "target.h"
@@ -15,9 +16,23 @@
 
 /* How a volume is to be published. */
 struct wanted {
-	unsigned long flags; /* MS_… */
-	bool single_writer;  /* at no other target meanwhile */
+	unsigned long flags;                 /* MS_… */
+	bool single_writer;                  /* at no other target meanwhile */
+	char options[MOUNT_OPTIONS_MAX + 1]; /* of the export */
 };
+
+/* The options that the volume was made with, for a caller that has none. */
+static void take_from_context(const struct driver *driver,
+	const Csi__V1__NodePublishVolumeRequest *request, char ret[MOUNT_OPTIONS_MAX + 1])
+{
+	struct mount_options options = {0};
+
+	for (size_t i = 0; i < request->n_volume_context; i++)
+		if (!strcmp(request->volume_context[i]->key, ORDINAL_KEY_MOUNT_OPTIONS) &&
+			driver->backend->ops->add_option(
+				request->volume_context[i]->value, &options, NULL) == 0)
+			strcpy(ret, options.text);
+}
 
 static int check_publish(const struct driver *driver,
 	const Csi__V1__NodePublishVolumeRequest *request, struct wanted *ret_wanted,
@@ -33,6 +48,9 @@ static int check_publish(const struct driver *driver,
 		requests_check_capability(
 			driver->backend->ops, request->volume_capability, &options, err) < 0)
 		return -1;
+	strcpy(ret_wanted->options, options.text);
+	if (!*options.text)
+		take_from_context(driver, request, ret_wanted->options);
 	ret_wanted->flags = options.flags | (request->readonly ? MS_RDONLY : 0);
 	ret_wanted->single_writer =
 		request->volume_capability->access_mode->mode ==
@@ -124,7 +142,7 @@ static int node_publish_volume(
 	const Csi__V1__NodePublishVolumeRequest *request = (const void *)message;
 	Csi__V1__NodePublishVolumeResponse response = CSI__V1__NODE_PUBLISH_VOLUME_RESPONSE__INIT;
 	_cleanup_(target_done) struct target target = {.parent = -1};
-	_cleanup_close_ int source = -1;
+	_cleanup_(reached_done) struct reached volume = {.fd = -1};
 	_cleanup_(keylock_release) struct keylock_holder target_held = {0};
 	_cleanup_(keylock_release) struct keylock_holder volume_held = {0};
 	struct wanted wanted;
@@ -138,8 +156,13 @@ static int node_publish_volume(
 	if (wanted.single_writer && keylock_acquire(&driver->busy, request->volume_id,
 					    rpc_reply_cancelled(reply), &volume_held, err) < 0)
 		return -1;
-	if (volumes_open(&driver->volumes, request->volume_id, &source, err) < 0 ||
-		publish(source, &target, &wanted, err) < 0)
+	if (volumes_reach(&driver->volumes, request->volume_id, wanted.options, &volume, err) < 0)
+		return -1;
+	if (volume.fd < 0) {
+		*err = volume.lost;
+		return -1;
+	}
+	if (publish(volume.fd, &target, &wanted, err) < 0)
 		return -1;
 	rpc_reply_set(reply, &response.base);
 	return 0;
@@ -186,6 +209,8 @@ static int node_unpublish_volume(
 		return -1;
 	if (unpublish(&target, err) < 0)
 		return error_prefix(err, "target_path %s", request->target_path);
+	if (driver->backend->mounts)
+		exports_sweep(driver->backend->mounts);
 	rpc_reply_set(reply, &response.base);
 	return 0;
 }
@@ -218,17 +243,14 @@ static int node_get_info(
 
 /* A volume that is mounted at a path, as a caller names both. */
 struct published {
-	struct volume volume;
-	int source; /* its directory in the base, or -1 */
-	struct error lost;
+	struct reached volume;
 	int mount;
 };
 
 static void published_done(struct published *published)
 {
-	volume_done(&published->volume);
-	cleanup_close(&published->source);
 	cleanup_close(&published->mount);
+	reached_done(&published->volume);
 }
 
 /* That the base has lost the volume's directory is left to the caller; what is mounted is looked at
@@ -237,24 +259,23 @@ static int find_published(struct driver *driver, const char *id, const char *pat
 	struct published *ret, struct error *err)
 {
 	if (requests_check_text("volume_id", id, REQUEST_TEXT_MAX, err) < 0 ||
-		volumes_find(&driver->volumes, id, &ret->volume, err) < 0 ||
-		target_open_mount("volume_path", path, &ret->mount, err) < 0)
+		volumes_reach(&driver->volumes, id, NULL, &ret->volume, err) < 0)
 		return -1;
-	(void)volumes_open(&driver->volumes, id, &ret->source, &ret->lost);
-	return 0;
+	return target_open_mount("volume_path", path, &ret->mount, err);
 }
 
 static int collect_stats(const struct published *published, struct stats *ret, struct error *err)
 {
+	const struct reached *reached = &published->volume;
 	char name[LOCATION_NAME_MAX + 1];
 	const struct stats_volume volume = {
 		.base = name,
-		.path = published->volume.record->path,
-		.source = published->source,
-		.lost = &published->lost,
+		.path = reached->volume.record->path,
+		.source = reached->fd,
+		.lost = &reached->lost,
 	};
 
-	location_name(&published->volume.location, name);
+	location_name(&reached->volume.location, name);
 	return stats_collect(published->mount, &volume, ret, err);
 }
 
@@ -307,7 +328,7 @@ static int node_get_volume_stats(
 {
 	struct driver *driver = context;
 	const Csi__V1__NodeGetVolumeStatsRequest *request = (const void *)message;
-	_cleanup_(published_done) struct published published = {.source = -1, .mount = -1};
+	_cleanup_(published_done) struct published published = {.volume.fd = -1, .mount = -1};
 	struct stats stats;
 
 	if (find_published(driver, request->volume_id, request->volume_path, &published, err) < 0 ||
@@ -326,7 +347,7 @@ static int node_expand_volume(
 {
 	struct driver *driver = context;
 	const Csi__V1__NodeExpandVolumeRequest *request = (const void *)message;
-	_cleanup_(published_done) struct published published = {.source = -1, .mount = -1};
+	_cleanup_(published_done) struct published published = {.volume.fd = -1, .mount = -1};
 	Csi__V1__NodeExpandVolumeResponse response = CSI__V1__NODE_EXPAND_VOLUME_RESPONSE__INIT;
 	struct mount_options options;
 	struct stats stats;
@@ -340,7 +361,7 @@ static int node_expand_volume(
 			0 ||
 		collect_stats(&published, &stats, err) < 0)
 		return -1;
-	response.capacity_bytes = published.volume.record->capacity;
+	response.capacity_bytes = published.volume.volume.record->capacity;
 	if (request->capacity_range && request->capacity_range->required_bytes)
 		response.capacity_bytes = request->capacity_range->required_bytes;
 	rpc_reply_set(reply, &response.base);

@@ -172,8 +172,17 @@ static bool work_once(struct trash *trash, int64_t *ret_next)
 	bool clean = true;
 
 	for (struct base *base = NULL; (base = bases_next(trash->bases, base));) {
+		_cleanup_(export_leave) struct export_pass pass = {0};
+		struct error err;
+
 		if (!base_is_writer(base))
 			continue;
+		if (base_enter(base, &pass, &err) < 0) {
+			log_warn("%s: %s; what is deleted there will be removed later", base->name,
+				err.text);
+			clean = false;
+			continue;
+		}
 		clean = finish(trash, base) && clean;
 		clean = expire(base, &next) && clean;
 		clone_sweep(base);

@@ -64,12 +64,6 @@ static int become_writer(struct volumes *volumes, struct base *base, struct erro
 	return 0;
 }
 
-/* What system calls say of paths means little without the directory that they lie below. */
-static int name_base(const struct base *base, struct error *err)
-{
-	return err->errnum ? error_prefix(err, "%s", base->name) : -1;
-}
-
 static int ask_size(const struct base *base, struct statvfs *ret, struct error *err)
 {
 	if (fstatvfs(base->fd, ret) < 0)
@@ -104,6 +98,9 @@ static bool has_volume(const struct base *base, const struct volume_hash *hash)
 static int check_other_bases(
 	struct volumes *volumes, const struct creation *creation, struct error *err)
 {
+	/* Other servers are not asked: one that hangs must not keep this one's volumes waiting. */
+	if (creation->base->export)
+		return 0;
 	for (struct base *base = NULL; (base = bases_next(&volumes->bases, base));)
 		if (base != creation->base && has_volume(base, &creation->hash))
 			return error_set(err, ERROR_ALREADY_EXISTS,
@@ -121,34 +118,47 @@ static int format_id(const struct location *location, const struct volume_hash *
 	return volume_id_format(&id, ret_id, err);
 }
 
+static void locate_id(const struct volume_id *id, struct location *ret)
+{
+	*ret = (struct location){.any_options = true};
+	strcpy(ret->server, id->server);
+	strcpy(ret->share, id->share);
+}
+
 static int find_base(struct volumes *volumes, const struct volume_id *id, struct base **ret_base,
 	struct error *err)
 {
 	struct location location = {0};
 
-	strcpy(location.server, id->server);
-	strcpy(location.share, id->share);
+	locate_id(id, &location);
 	return bases_get(&volumes->bases, &location, false, ret_base, err);
 }
 
-/* Read the record of the volume with the id TEXT, which is ready. */
-static int find_ready(struct volumes *volumes, const char *text, struct base **ret_base,
+/* Read the record of the volume with the id TEXT, whose hash is HASH, and which is ready. */
+static int read_ready(struct catalog *catalog, const char *text, const struct volume_hash *hash,
 	struct record **ret_record, struct error *err)
 {
 	_cleanup_(record_freep) struct record *record = NULL;
-	struct volume_id id;
 
-	if (volume_id_parse(text, &id, err) < 0 || find_base(volumes, &id, ret_base, err) < 0)
-		return -1;
-	if (catalog_read((*ret_base)->catalog, &id.hash, &record, err) < 0)
+	if (catalog_read(catalog, hash, &record, err) < 0)
 		return err->kind == ERROR_NOT_FOUND
 			       ? error_set(err, ERROR_NOT_FOUND, "volume %s does not exist", text)
 			       : -1;
-	if (record->state != RECORD_READY || catalog_in_trash((*ret_base)->catalog, &id.hash))
+	if (record->state != RECORD_READY || catalog_in_trash(catalog, hash))
 		return error_set(err, ERROR_NOT_FOUND, "volume %s is %s", text,
 			record->state == RECORD_CREATING ? "being created" : "deleted");
 	*ret_record = take_ptr(record);
 	return 0;
+}
+
+static int find_ready(struct volumes *volumes, const char *text, struct base **ret_base,
+	struct record **ret_record, struct error *err)
+{
+	struct volume_id id;
+
+	if (volume_id_parse(text, &id, err) < 0 || find_base(volumes, &id, ret_base, err) < 0)
+		return -1;
+	return read_ready((*ret_base)->catalog, text, &id.hash, ret_record, err);
 }
 
 /* Open the volume that is to be copied, which is kept from being deleted meanwhile. A copy for
@@ -212,6 +222,7 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 	struct volume *ret, struct error *err)
 {
 	_cleanup_(keylock_release) struct keylock_holder held = {0};
+	_cleanup_(export_leave) struct export_pass pass = {0};
 	_cleanup_free_ char *place = NULL;
 	struct creation creation = {
 		.name = request->name,
@@ -233,10 +244,12 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 	if (keylock_acquire(&volumes->busy, creation.hash.text, request->cancelled, &held, err) <
 			0 ||
 		base_tree_make(&volumes->bases, &volume.location, &creation.base, err) < 0 ||
-		become_writer(volumes, creation.base, err) < 0 ||
+		base_enter(creation.base, &pass, err) < 0)
+		return -1;
+	if (become_writer(volumes, creation.base, err) < 0 ||
 		check_other_bases(volumes, &creation, err) < 0 ||
 		check_size(creation.base, creation.required, err) < 0)
-		return -1;
+		return creation.base->export ? base_explain(creation.base, err) : -1;
 	if (request->source)
 		result = create_copy(volumes, request, &creation, &volume.record, err);
 	else
@@ -244,7 +257,7 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 	if (result < 0) {
 		/* What there is of a copy goes at once: the disk may be full of it. */
 		trash_wake(&volumes->trash);
-		return name_base(creation.base, err);
+		return base_explain(creation.base, err);
 	}
 	*ret = volume;
 	return 0;
@@ -287,6 +300,7 @@ int volumes_delete(
 	struct volumes *volumes, const char *text, const atomic_bool *cancelled, struct error *err)
 {
 	_cleanup_(keylock_release) struct keylock_holder held = {0};
+	_cleanup_(export_leave) struct export_pass pass = {0};
 	struct volume_id id;
 	struct base *base;
 	int result;
@@ -294,11 +308,11 @@ int volumes_delete(
 	if (volume_id_parse(text, &id, err) < 0)
 		return 0; /* not ours, so it does not exist */
 	if (keylock_acquire(&volumes->busy, id.hash.text, cancelled, &held, err) < 0 ||
-		find_base(volumes, &id, &base, err) < 0)
+		find_base(volumes, &id, &base, err) < 0 || base_enter(base, &pass, err) < 0)
 		return -1;
 	result = delete_volume(volumes, base, &id.hash, err);
 	trash_wake(&volumes->trash);
-	return result < 0 ? name_base(base, err) : 0;
+	return result < 0 ? base_explain(base, err) : 0;
 }
 
 static int check_new_size(const struct base *base, const struct record *record,
@@ -315,13 +329,13 @@ static int check_new_size(const struct base *base, const struct record *record,
 
 /* A volume's record that is to be changed. It is read when nobody else can change it any more: what
  * another process was about to delete must not come back. */
-static int find_to_change(struct volumes *volumes, const char *text, struct base **ret_base,
-	struct record **ret_record, struct error *err)
+static int find_to_change(struct volumes *volumes, const char *text, struct export_pass *pass,
+	struct base **ret_base, struct record **ret_record, struct error *err)
 {
 	struct volume_id id;
 
 	if (volume_id_parse(text, &id, err) < 0 || find_base(volumes, &id, ret_base, err) < 0 ||
-		become_writer(volumes, *ret_base, err) < 0)
+		base_enter(*ret_base, pass, err) < 0 || become_writer(volumes, *ret_base, err) < 0)
 		return -1;
 	return find_ready(volumes, text, ret_base, ret_record, err);
 }
@@ -329,11 +343,12 @@ static int find_to_change(struct volumes *volumes, const char *text, struct base
 static int expand(struct volumes *volumes, const char *text, const struct volume_size *size,
 	int64_t *ret_capacity, struct error *err)
 {
+	_cleanup_(export_leave) struct export_pass pass = {0};
 	_cleanup_(record_freep) struct record *record = NULL;
 	struct volume_hash hash;
 	struct base *base;
 
-	if (find_to_change(volumes, text, &base, &record, err) < 0 ||
+	if (find_to_change(volumes, text, &pass, &base, &record, err) < 0 ||
 		check_new_size(base, record, size, err) < 0)
 		return -1;
 	volume_id_hash(record->name, &hash);
@@ -364,11 +379,12 @@ int volumes_expand(struct volumes *volumes, const char *text, const struct volum
 static int modify(
 	struct volumes *volumes, const char *text, enum on_delete on_delete, struct error *err)
 {
+	_cleanup_(export_leave) struct export_pass pass = {0};
 	_cleanup_(record_freep) struct record *record = NULL;
 	struct volume_hash hash;
 	struct base *base;
 
-	if (find_to_change(volumes, text, &base, &record, err) < 0)
+	if (find_to_change(volumes, text, &pass, &base, &record, err) < 0)
 		return -1;
 	volume_id_hash(record->name, &hash);
 	if (record->on_delete != on_delete)
@@ -392,50 +408,134 @@ int volumes_modify(struct volumes *volumes, const char *text, enum on_delete on_
 
 int volumes_find(struct volumes *volumes, const char *id, struct volume *ret, struct error *err)
 {
-	struct volume volume = {0};
-	struct base *base;
+	_cleanup_(reached_done) struct reached reached = {.fd = -1};
 
-	if (find_ready(volumes, id, &base, &volume.record, err) < 0)
+	if (volumes_reach(volumes, id, NULL, &reached, err) < 0)
 		return -1;
-	snprintf(volume.id, sizeof(volume.id), "%s", id);
-	volume.location = base->location;
-	*ret = volume;
+	*ret = reached.volume;
+	reached.volume.record = NULL;
 	return 0;
 }
 
-static int open_data(
-	const struct base *base, const struct record *record, int *ret_fd, struct error *err)
+void reached_done(struct reached *reached)
 {
-	if (beneath_open_dir(base->fd, record->path, O_PATH, ret_fd, err) == 0)
+	volume_done(&reached->volume);
+	cleanup_close(&reached->fd);
+	export_leave(&reached->pass);
+	if (reached->export)
+		export_drop(reached->export);
+}
+
+/* Find the record of ID and open its directory below the base BASE. */
+static int reach_below(int base, struct catalog *catalog, const struct volume_id *id,
+	struct reached *ret, struct error *err)
+{
+	char name[LOCATION_NAME_MAX + 1];
+	struct record *record;
+
+	if (read_ready(catalog, ret->volume.id, &id->hash, &ret->volume.record, err) < 0)
+		return -1;
+	record = ret->volume.record;
+	if (beneath_open_dir(base, record->path, O_PATH, &ret->fd, &ret->lost) == 0)
 		return 0;
-	if (err->errnum == ENOENT)
-		return error_set(err, ERROR_NOT_FOUND,
-			"the directory %s/%s of the volume is gone: restore it, or delete the "
-			"volume",
-			base->name, record->path);
+	if (ret->lost.errnum == ESTALE) {
+		*err = ret->lost;
+		return -1;
+	}
+	location_name(&ret->volume.location, name);
+	if (ret->lost.errnum == ENOENT)
+		error_set(&ret->lost, ERROR_NOT_FOUND,
+			"the directory %s/%s of the volume is gone: restore it, or delete the volume",
+			name, record->path);
+	error_prefix(&ret->lost, "volume %s", ret->volume.id);
+	return 0;
+}
+
+/* By the base that this process has open. */
+static int reach_in_base(
+	struct volumes *volumes, const struct volume_id *id, struct reached *ret, struct error *err)
+{
+	struct base *base;
+
+	if (bases_get(&volumes->bases, &ret->volume.location, false, &base, err) < 0 ||
+		base_enter(base, &ret->pass, err) < 0)
+		return -1;
+	if (reach_below(base->fd, base->catalog, id, ret, err) == 0)
+		return 0;
+	return base->export ? base_explain(base, err) : -1;
+}
+
+/* By a mount of the export, which nodes keep only as long as something is bound from it. */
+static int reach_in_export(const struct volume_id *id, struct reached *ret, struct error *err)
+{
+	_cleanup_(catalog_freep) struct catalog *catalog = NULL;
+	_cleanup_close_ int fd = -1;
+
+	if (export_enter(ret->export, &ret->pass, err) < 0)
+		return -1;
+	if (export_open(ret->export, &fd, err) == 0 &&
+		catalog_open(fd, false, NULL, &catalog, err) == 0)
+		return reach_below(fd, catalog, id, ret, err);
+	if (err->kind == ERROR_NOT_FOUND)
+		error_set(err, ERROR_FAILED_PRECONDITION,
+			"it has no directory .ordinal: is it the share that it was?");
 	return -1;
 }
 
-int volumes_open(struct volumes *volumes, const char *id, int *ret_fd, struct error *err)
+/* The same; where the server has forgotten what is mounted, once more by a new mount. */
+static int reach_in_export_anew(
+	struct volumes *volumes, const struct volume_id *id, struct reached *ret, struct error *err)
 {
-	_cleanup_(record_freep) struct record *record = NULL;
-	struct base *base;
+	char name[LOCATION_NAME_MAX + 1];
 
-	if (find_ready(volumes, id, &base, &record, err) < 0)
+	ret->export = volumes->backend->ops->use(volumes->backend, &ret->volume.location);
+	if (reach_in_export(id, ret, err) == 0)
+		return 0;
+	if (err->errnum == ESTALE) {
+		export_suspect(ret->export);
+		export_leave(&ret->pass);
+		if (reach_in_export(id, ret, err) == 0)
+			return 0;
+	}
+	if (err->errnum == ESTALE)
+		err->kind = ERROR_UNAVAILABLE;
+	if (!ret->pass.slot || (!err->errnum && err->kind == ERROR_NOT_FOUND))
 		return -1;
-	if (open_data(base, record, ret_fd, err) < 0)
-		return error_prefix(err, "volume %s", id);
-	return 0;
+	location_name(&ret->volume.location, name);
+	return error_prefix(err, "%s", name);
+}
+
+int volumes_reach(struct volumes *volumes, const char *text, const char *options,
+	struct reached *ret, struct error *err)
+{
+	struct location *location = &ret->volume.location;
+	struct volume_id id;
+	struct error none;
+
+	if (!err)
+		err = &none;
+	if (volume_id_parse(text, &id, err) < 0)
+		return -1;
+	snprintf(ret->volume.id, sizeof(ret->volume.id), "%s", text);
+	locate_id(&id, location);
+	location->any_options = !options;
+	snprintf(location->options, sizeof(location->options), "%s", options ? options : "");
+	/* Nodes do not keep bases on NFS: that would keep their mounts. */
+	if (!volumes->backend->ops->use || (!options && bases_has(&volumes->bases, location)))
+		return reach_in_base(volumes, &id, ret, err);
+	return reach_in_export_anew(volumes, &id, ret, err);
 }
 
 int volumes_check(struct volumes *volumes, const struct volume *volume, struct error *err)
 {
-	_cleanup_close_ int fd = -1;
-	struct base *base;
+	_cleanup_(reached_done) struct reached reached = {.fd = -1};
 
-	if (bases_get(&volumes->bases, &volume->location, false, &base, err) < 0)
+	if (volumes_reach(volumes, volume->id, NULL, &reached, err) < 0)
 		return -1;
-	return open_data(base, volume->record, &fd, err);
+	if (reached.fd >= 0)
+		return 0;
+	*err = reached.lost;
+	return -1;
 }
 
 /* What volumes_list() sorts: the order is that of volume ids, because they begin with the hash. */
@@ -456,9 +556,12 @@ static int compare_listed(const void *a, const void *b)
 static int add_base(struct base *base, const struct volume_id *after, struct listed **list,
 	size_t *count, struct error *err)
 {
+	_cleanup_(export_leave) struct export_pass pass = {0};
 	_cleanup_free_ struct volume_hash *hashes = NULL;
 	size_t found;
 
+	if (base_enter(base, &pass, err) < 0)
+		return -1;
 	if (catalog_list(base->catalog, &hashes, &found, err) < 0)
 		return error_prefix(err, "%s", base->name);
 	*list = reallocarray(*list, *count + found + 1, sizeof(**list));

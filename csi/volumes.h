@@ -92,8 +92,21 @@ int volumes_modify(struct volumes *volumes, const char *id, enum on_delete on_de
 /* Find a volume that is ready, or ERROR_NOT_FOUND. Caller calls volume_done(RET). */
 int volumes_find(struct volumes *volumes, const char *id, struct volume *ret, struct error *err);
 
-/* The same, and open its directory (O_PATH). Caller closes *RET_FD. */
-int volumes_open(struct volumes *volumes, const char *id, int *ret_fd, struct error *err);
+/* A volume whose directory a node has open, so that it stays reachable. */
+struct reached {
+	struct export *export; /* on NFS */
+	struct export_pass pass;
+	struct volume volume;
+	int fd;            /* its directory, O_PATH, or -1 */
+	struct error lost; /* why not, then */
+};
+
+/* Find a volume that is ready, or ERROR_NOT_FOUND, and open its directory, by a mount of its export
+ * with OPTIONS, in mount.nfs' words, or by any for NULL. That the directory is gone is told in
+ * RET->lost. Caller calls reached_done(RET), whose fd is -1 before. */
+int volumes_reach(struct volumes *volumes, const char *id, const char *options, struct reached *ret,
+	struct error *err);
+void reached_done(struct reached *reached);
 
 /* Whether the data of VOLUME are there; the error says what is wrong, and what to do. */
 int volumes_check(struct volumes *volumes, const struct volume *volume, struct error *err);

@@ -71,7 +71,7 @@ check "root that climbs" refused "--hostpath-root: " --nodeid=n --hostpath-root=
 check "the whole disk as root" refused "--hostpath-root: " --nodeid=n --hostpath-root=/
 check "registration path" refused "is not an absolute path" --nodeid=n \
   --kubelet-registration-path=csi.sock
-check "back end" refused "is not one of hostpath, nfs" --nodeid=n --backend=tape
+check "back end" refused "is not one of" --nodeid=n --backend=tape
 check "version" test "$("$program" --version)" = "ordinal-csi 0.1.0"
 check "probe of no socket" refused "--endpoint: is not unix" --probe --endpoint=tcp://1.2.3.4:5
 check "probe of a driver that never was" probe_fails "nobody serves $dir/csi.sock"

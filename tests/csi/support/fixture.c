@@ -6,9 +6,19 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "helper.h"
 
 #define PARAMETERS_MAX 16
 #define KEY_MAX        8192
+
+/* A test program is its own helper, as the driver's is. */
+static __attribute__((constructor)) void be_a_helper(int argc, char **argv)
+{
+	if (helper_is_asked_for(argc, argv))
+		_exit(helper_main(argc, argv));
+}
 
 bool fixture_is_nfs(void)
 {
@@ -30,6 +40,11 @@ static void choose_backend(struct fixture *fixture)
 		.roots = &fixture->roots,
 		.exports = &fixture->exports,
 	};
+	if (!fixture_is_nfs())
+		return;
+	snprintf(fixture->mount_dir, sizeof(fixture->mount_dir), "%s/mounts", fixture->dir);
+	exports_init(&fixture->mounts, fixture->mount_dir);
+	fixture->backend.mounts = &fixture->mounts;
 }
 
 int fixture_scratch(void **state)
@@ -101,6 +116,8 @@ int fixture_done(void **state)
 
 	if (fixture->server)
 		fixture_stop(fixture);
+	if (fixture->backend.mounts)
+		exports_done(fixture->backend.mounts);
 	umount2(fixture->dir, MNT_DETACH);
 	rmdir(fixture->dir);
 	free(fixture);

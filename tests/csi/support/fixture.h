@@ -28,7 +28,9 @@ struct fixture {
 	char root[96]; /* <dir>/root, the --hostpath-root */
 	char socket[96];
 	struct flag_strings roots, exports;
-	char export[160]; /* FIXTURE_SERVER:FIXTURE_SHARE=<dir>/root */
+	struct exports mounts;
+	char mount_dir[96]; /* <dir>/mounts */
+	char export[160];   /* FIXTURE_SERVER:FIXTURE_SHARE=<dir>/root */
 	struct backend backend;
 	struct driver driver;
 	struct rpc_service services[4];

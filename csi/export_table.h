@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which exports the kernel has mounted below a directory, and whether anything else is mounted from
+ * them. Reads /proc/self/mountinfo alone: no server is asked. Any thread may call.
+ */
+#ifndef ORDINAL_EXPORT_TABLE_H
+#define ORDINAL_EXPORT_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "error.h"
+
+struct export_mount {
+	char *path;
+	bool bound;  /* something is bound from it */
+	bool shared; /* its superblock has other mounts, whose requests force would end, too */
+};
+
+/* The COUNT mounts of NFS directly below DIR; of NAME, "server:/share", alone where that is not
+ * NULL. Caller calls export_table_free(). */
+int export_table_read(const char *dir, const char *name, struct export_mount **ret_mounts,
+	size_t *ret_count, struct error *err);
+void export_table_free(struct export_mount *mounts, size_t count);
+
+#endif
