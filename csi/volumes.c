@@ -222,6 +222,7 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 	struct volume *ret, struct error *err)
 {
 	_cleanup_(keylock_release) struct keylock_holder held = {0};
+	_cleanup_(export_dropp) struct export *export = NULL; /* so that it is mounted once */
 	_cleanup_(export_leave) struct export_pass pass = {0};
 	_cleanup_free_ char *place = NULL;
 	struct creation creation = {
@@ -241,6 +242,8 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 		parameters_place(request->parameters, &creation.hash, &place, err) < 0)
 		return -1;
 	creation.place = place;
+	if (volumes->backend->ops->use)
+		export = volumes->backend->ops->use(volumes->backend, &volume.location);
 	if (keylock_acquire(&volumes->busy, creation.hash.text, request->cancelled, &held, err) <
 			0 ||
 		base_tree_make(&volumes->bases, &volume.location, &creation.base, err) < 0 ||

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # read and set by hack/image
 # SPDX-License-Identifier: Apache-2.0
-# Both programs with exactly the shared libraries that they need, and for each library the record and
+# Both programs, and mount.nfs, which ordinal-csi runs, with exactly the shared libraries that they need, and for each library the record and
 # the copyright of its Debian package, by which scanners know it. No shell, nothing else.
 
 image_name=ordinal.dev/ordinal:$version
@@ -23,7 +23,11 @@ image_fill() {
     }
     cp "$build_dir/$program" "$1/usr/bin/$program"
   done
-  libraries_of "$1"/usr/bin/* >"$work/libraries"
+  # with its package's record, as a library has it
+  mkdir -p "$1/usr/sbin"
+  ln -s usr/sbin "$1/sbin"
+  library_add "$1" "$(readlink -f "$(PATH=/usr/sbin:/sbin:$PATH command -v mount.nfs)")"
+  libraries_of "$1"/usr/bin/* "$1"/usr/sbin/* >"$work/libraries"
   while read -r file; do
     library_add "$1" "$file"
   done <"$work/libraries"

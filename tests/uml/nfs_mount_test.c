@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Exports mounted by the driver, from a kernel's NFSv4 server at 127.0.0.1 whose root is /mnt: /srv
+ * there is exported with no_root_squash, /squash with root_squash. For a guest.
+ */
+#include "fixture.h"
+
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "export_table.h"
+
+static void run(const char *command)
+{
+	if (system(command) != 0)
+		fail_msg("%s", command);
+}
+
+static int setup(void **state)
+{
+	setenv("ORDINAL_BACKEND", "nfs", 1);
+	run("mkdir -p /mnt/srv /mnt/squash && rm -rf /mnt/srv/* /mnt/srv/.ordinal");
+	return fixture_driver(state);
+}
+
+static size_t count_mounts(const struct fixture *fixture)
+{
+	struct export_mount *mounts;
+	size_t count;
+
+	assert_int_equal(export_table_read(fixture->mount_dir, NULL, &mounts, &count, NULL), 0);
+	export_table_free(mounts, count);
+	return count;
+}
+
+static const struct create served = {
+	.name = "pvc-1", .parameters = {"server=127.0.0.1", "share=/srv"}};
+
+static struct error try_publish(
+	struct fixture *fixture, const char *id, const char *target, const char *option)
+{
+	Csi__V1__VolumeCapability__AccessMode mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
+	Csi__V1__VolumeCapability__MountVolume mount_volume =
+		CSI__V1__VOLUME_CAPABILITY__MOUNT_VOLUME__INIT;
+	Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
+	Csi__V1__NodePublishVolumeRequest request = CSI__V1__NODE_PUBLISH_VOLUME_REQUEST__INIT;
+	char *options[] = {(char *)option};
+	struct error err = {0};
+
+	mode.mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_MULTI_WRITER;
+	mount_volume.mount_flags = options;
+	mount_volume.n_mount_flags = option ? 1 : 0;
+	capability.access_mode = &mode;
+	capability.access_type_case = CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_MOUNT;
+	capability.mount = &mount_volume;
+	request.volume_id = (char *)id;
+	request.target_path = (char *)target;
+	request.volume_capability = &capability;
+	fixture_free(fixture_call(fixture, "Node/NodePublishVolume", &request,
+		&csi__v1__node_publish_volume_response__descriptor, &err));
+	return err;
+}
+
+/* One mount for all volumes of an export; a new process finds it, and the last bind takes it along.
+ */
+static void test_one_mount(void **state)
+{
+	struct fixture *fixture = *state;
+	struct create second = served;
+	_cleanup_free_ char *a = fixture_create(fixture, &served, ERROR_NONE, NULL), *b = NULL;
+	const char *first = fixture_path(fixture, "a"), *other = fixture_path(fixture, "b");
+
+	second.name = "pvc-2";
+	b = fixture_create(fixture, &second, ERROR_NONE, NULL);
+	fixture_publish(fixture, a, first);
+	fixture_publish(fixture, b, other);
+	assert_int_equal(count_mounts(fixture), 1);
+	fixture_write_file(fixture_path(fixture, "a/file"), "data");
+	fixture_stop(fixture);
+	assert_int_equal(count_mounts(fixture), 1);
+	fixture_start(fixture);
+	fixture_publish(fixture, a, first);
+	assert_int_equal(count_mounts(fixture), 1);
+	fixture_unpublish(fixture, a, first);
+	assert_int_equal(count_mounts(fixture), 1);
+	fixture_unpublish(fixture, b, other);
+	assert_int_equal(count_mounts(fixture), 0);
+	fixture_delete(fixture, a, ERROR_NONE, NULL);
+	fixture_delete(fixture, b, ERROR_NONE, NULL);
+}
+
+static void test_options(void **state)
+{
+	static const char *const options[] = {
+		"nfsvers=4.0", "nfsvers=4.1", "nfsvers=4.2,nosharecache"};
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &served, ERROR_NONE, NULL);
+	size_t before = count_mounts(fixture);
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		const char *target = fixture_path(fixture, "t%zu", i);
+		struct error err = try_publish(fixture, id, target, options[i]);
+
+		if (err.kind)
+			fail_msg("%s: %s", options[i], err.text);
+		assert_int_equal(count_mounts(fixture), before + i + 1);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		fixture_unpublish(fixture, id, fixture_path(fixture, "t%zu", i));
+	assert_int_equal(count_mounts(fixture), before);
+}
+
+static void test_what_is_wrong_is_said(void **state)
+{
+	static const struct {
+		struct create create;
+		enum error_kind kind;
+		const char *text;
+	} cases[] = {
+		{{.name = "v", .parameters = {"server=127.0.0.1", "share=/no"}}, ERROR_FORBIDDEN,
+			"no such share"},
+		{{.name = "v", .parameters = {"server=no.invalid", "share=/x"}}, ERROR_UNAVAILABLE,
+			"has no address"},
+		{{.name = "v", .parameters = {"server=127.0.0.2", "share=/squash"}},
+			ERROR_FORBIDDEN, "refuses root: export it with no_root_squash"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_null(fixture_create(*state, &cases[i].create, cases[i].kind, cases[i].text));
+}
+
+/* While no server answers: an error that names it, no waiting for others, and unpublishing works.
+ */
+static void test_server_that_hangs(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &served, ERROR_NONE, NULL);
+	const char *target = fixture_path(fixture, "a");
+	struct error err;
+
+	fixture_publish(fixture, id, target);
+	run("rpc.nfsd 0; sleep 3");
+	err = try_publish(fixture, id, fixture_path(fixture, "b"), NULL);
+	assert_int_equal(err.kind, ERROR_UNAVAILABLE);
+	assert_non_null(strstr(err.text, "127.0.0.1:/srv"));
+	fixture_unpublish(fixture, id, target);
+	run("rpc.nfsd 3");
+	for (int i = 0; i < 60; i++) {
+		err = try_publish(fixture, id, target, NULL);
+		if (!err.kind)
+			break;
+		sleep(1);
+	}
+	if (err.kind)
+		fail_msg("%s", err.text);
+	fixture_unpublish(fixture, id, target);
+}
+
+/* The server has another directory there now. */
+static void test_stale(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &served, ERROR_NONE, NULL);
+	const char *target = fixture_path(fixture, "a"), *other = fixture_path(fixture, "b");
+	struct error err;
+
+	fixture_publish(fixture, id, target);
+	run("cp -a /mnt/srv /mnt/copy && rm -rf /mnt/srv && mv /mnt/copy /mnt/srv && exportfs -r && "
+	    "exportfs -f && sleep 3");
+	err = try_publish(fixture, id, other, NULL);
+	if (err.kind)
+		fail_msg("%s", err.text);
+	fixture_write_file(fixture_path(fixture, "b/file"), "data");
+	fixture_unpublish(fixture, id, other);
+	fixture_unpublish(fixture, id, target);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_done)
+	const struct CMUnitTest tests[] = {
+		TEST(test_one_mount),
+		TEST(test_options),
+		TEST(test_what_is_wrong_is_said),
+		TEST(test_server_that_hangs),
+		TEST(test_stale),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
