@@ -66,6 +66,14 @@ void export_table_free(struct export_mount *mounts, size_t count)
 	free(mounts);
 }
 
+static void append(struct export_mount **mounts, size_t count, const struct export_mount *added)
+{
+	*mounts = reallocarray(*mounts, count + 1, sizeof(**mounts));
+	if (!*mounts)
+		abort();
+	(*mounts)[count] = *added;
+}
+
 int export_table_read(const char *dir, const char *name, struct export_mount **ret_mounts,
 	size_t *ret_count, struct error *err)
 {
@@ -85,10 +93,9 @@ int export_table_read(const char *dir, const char *name, struct export_mount **r
 			continue;
 		look_at_others(table, dir, mount, &found);
 		found.path = strdup(mnt_fs_get_target(mount));
-		mounts = reallocarray(mounts, count + 1, sizeof(*mounts));
-		if (!mounts || !found.path)
+		if (!found.path)
 			abort();
-		mounts[count++] = found;
+		append(&mounts, count++, &found);
 	}
 	*ret_mounts = mounts;
 	*ret_count = count;
