@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pack.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,7 +137,7 @@ void pack_map(struct pack *pack, struct string_map *map, struct json_object *jso
 static void *moved(const struct pack *pack, char *block, void *address)
 {
 	for (const struct pack_chunk *chunk = &pack->first; chunk; chunk = chunk->next) {
-		size_t offset = (size_t)((char *)address - chunk->bytes);
+		uintptr_t offset = (uintptr_t)address - (uintptr_t)chunk->bytes;
 
 		if (offset < chunk->used)
 			return block + chunk->place + offset;
