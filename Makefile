@@ -36,6 +36,9 @@ SHARED    := $(call objects,include) $(PROTO_SRC:.c=.o)
 PROGRAMS  := $(BUILD)/ordinal-provisioner $(BUILD)/ordinal-csi
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/include/*_test.c tests/provisioner/*_test.c \
              tests/csi/*_test.c))
+# Programs that run in guests of User-Mode Linux. They link the csi objects of the plain build: a
+# sanitizer's shadow does not fit a guest's address space.
+GUEST_TESTS := $(if $(SANITIZE),,$(patsubst %.c,$(BUILD)/%,$(wildcard tests/uml/*_test.c)))
 Q         := $(if $(V),,@)
 say        = @printf '  %-6s %s\n'
 SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
@@ -93,6 +96,11 @@ $$(BUILD)/tests/$(1)/%.o: CPPFLAGS += -I$(1) -Itests/$(1)/support
 endef
 $(eval $(call test_rule,provisioner))
 $(eval $(call test_rule,csi))
+$(BUILD)/tests/uml/%_test: $(BUILD)/tests/uml/%_test.o $(call objects,tests/uml/support) \
+		$(filter-out %/main.o,$(call objects,csi)) $(SHARED)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+$(BUILD)/tests/uml/%.o: CPPFLAGS += -Icsi -Itests/uml/support
 # The provisioner is tested against a driver that is scripted, on the real driver's server.
 SERVER := $(addprefix $(BUILD)/csi/,rpc_server.o unix_socket.o)
 $(filter $(BUILD)/tests/provisioner/%,$(TESTS)): $(SERVER)
@@ -128,7 +136,7 @@ bench-csi: $(BUILD)/ordinal-csi $(BUILD)/tests/bench/csi/csi_bench
 bench-provisioner: $(PROGRAMS) $(BUILD)/tests/bench/provisioner/provisioner_bench
 	@tests/bench/provisioner/run $(BUILD) $(if $(BENCH_DIR),--dir="$(BENCH_DIR)") $(BENCH_FLAGS)
 
-test: build/.packages-test $(PROGRAMS) $(TESTS)
+test: build/.packages-test build/.packages-uml $(PROGRAMS) $(TESTS) $(GUEST_TESTS)
 	@tests/run $(BUILD) $(TESTS)
 
 # Seeds that make test does not try.
