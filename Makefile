@@ -36,9 +36,8 @@ SHARED    := $(call objects,include) $(PROTO_SRC:.c=.o)
 PROGRAMS  := $(BUILD)/ordinal-provisioner $(BUILD)/ordinal-csi
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/include/*_test.c tests/provisioner/*_test.c \
              tests/csi/*_test.c))
-# Programs that run in guests of User-Mode Linux. They link the csi objects of the plain build: a
-# sanitizer's shadow does not fit a guest's address space.
-GUEST_TESTS := $(if $(SANITIZE),,$(patsubst %.c,$(BUILD)/%,$(wildcard tests/uml/*_test.c)))
+# What runs in guests of User-Mode Linux is never sanitized.
+GUEST_TESTS := $(patsubst %.c,build/%,$(wildcard tests/uml/*_test.c))
 Q         := $(if $(V),,@)
 say        = @printf '  %-6s %s\n'
 SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
@@ -136,7 +135,15 @@ bench-csi: $(BUILD)/ordinal-csi $(BUILD)/tests/bench/csi/csi_bench
 bench-provisioner: $(PROGRAMS) $(BUILD)/tests/bench/provisioner/provisioner_bench
 	@tests/bench/provisioner/run $(BUILD) $(if $(BENCH_DIR),--dir="$(BENCH_DIR)") $(BENCH_FLAGS)
 
-test: build/.packages-test build/.packages-uml $(PROGRAMS) $(TESTS) $(GUEST_TESTS)
+.PHONY: guest-tests
+ifeq ($(SANITIZE),)
+guest-tests: $(GUEST_TESTS)
+else
+guest-tests:
+	+@$(MAKE) --no-print-directory SANITIZE= guest-tests
+endif
+
+test: build/.packages-test build/.packages-uml $(PROGRAMS) $(TESTS) guest-tests
 	@tests/run $(BUILD) $(TESTS)
 
 # Seeds that make test does not try.

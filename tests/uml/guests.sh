@@ -122,18 +122,18 @@ guest_answer() {
   read -r asked <"$1/asked"
   rm -f "$1/asked"
   answer "$asked" >"$1/answer.new" 2>&1 || code=$?
-  echo "$code" >>"$1/answer.new"
+  printf '\n%s\n' "$code" >>"$1/answer.new"
   mv "$1/answer.new" "$1/answer"
 }
 
 guest_stop() {
   touch "$uml_work/guest$1/stop"
   wait_for 20 guest_dead "$1" || guest_kill "$1"
-  wait "${guest_pid[$1]}" 2>/dev/null
+  wait "${guest_pid[$1]}" 2>/dev/null || true
 }
 
-# A kernel in user mode is a process with others below it: none may go on.
+# Its processes are traced by its kernel, and end with it.
 guest_kill() {
   kill -KILL "${guest_pid[$1]}" 2>/dev/null
-  wait "${guest_pid[$1]}" 2>/dev/null
+  wait "${guest_pid[$1]}" 2>/dev/null || true
 }

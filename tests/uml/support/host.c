@@ -29,7 +29,7 @@ static void put_question(const char *format, va_list args)
 	assert_int_equal(rename(ASKED ".new", ASKED), 0);
 }
 
-/* The last line of the answer is the exit code. */
+/* The exit code follows what was printed, on a line of its own. */
 static int read_answer(char *text, size_t size)
 {
 	FILE *file = NULL;
@@ -47,10 +47,9 @@ static int read_answer(char *text, size_t size)
 		length--;
 	text[length] = '\0';
 	line = strrchr(text, '\n');
-	line = line ? line + 1 : text;
-	length = (size_t)atoi(line);
+	assert_non_null(line);
 	*line = '\0';
-	return (int)length;
+	return atoi(line + 1);
 }
 
 static int ask(char *text, size_t size, const char *format, va_list args)
