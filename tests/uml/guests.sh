@@ -76,7 +76,7 @@ guest_start() {
   mkdir -p "$share"
   [ -e "/sys/class/net/tap$n" ] || ip tuntap add "tap$n" mode tap
   ip link set "tap$n" master bridge up
-  TMPDIR=$uml_work linux.uml mem="${UML_MEMORY:-384M}" uml_dir=$uml_work umid="uml$n" \
+  HOME=$uml_work TMPDIR=$uml_work setsid linux.uml mem="${UML_MEMORY:-384M}" uml_dir=$uml_work umid="uml$n" \
     root=/dev/root rootfstype=hostfs rootflags=/ ro init="$uml_dir/init" \
     GUEST="$n" SHARE="$share" ROOT="$uml_root" NET=$uml_net \
     "vec0:transport=tap,ifname=tap$n,depth=64,gro=1" con=null con0=null,fd:1 "$@" \
@@ -132,8 +132,8 @@ guest_stop() {
   wait "${guest_pid[$1]}" 2>/dev/null || true
 }
 
-# Its processes are traced by its kernel, and end with it.
+# Processes of the guest are traced by its kernel, and end with it; what helps the kernel is of its group.
 guest_kill() {
-  kill -KILL "${guest_pid[$1]}" 2>/dev/null
+  kill -KILL -- "-${guest_pid[$1]}" 2>/dev/null
   wait "${guest_pid[$1]}" 2>/dev/null || true
 }
