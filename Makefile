@@ -95,11 +95,12 @@ $$(BUILD)/tests/$(1)/%.o: CPPFLAGS += -I$(1) -Itests/$(1)/support
 endef
 $(eval $(call test_rule,provisioner))
 $(eval $(call test_rule,csi))
-$(BUILD)/tests/uml/%_test: $(BUILD)/tests/uml/%_test.o $(call objects,tests/uml/support) \
+$(BUILD)/tests/uml/%_test: $(BUILD)/tests/uml/%_test.o \
+		$(call objects,tests/uml/support tests/csi/support) \
 		$(filter-out %/main.o,$(call objects,csi)) $(SHARED)
 	$(say) LD $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
-$(BUILD)/tests/uml/%.o: CPPFLAGS += -Icsi -Itests/uml/support
+$(BUILD)/tests/uml/%.o: CPPFLAGS += -Icsi -Itests/uml/support -Itests/csi/support
 # The provisioner is tested against a driver that is scripted, on the real driver's server.
 SERVER := $(addprefix $(BUILD)/csi/,rpc_server.o unix_socket.o)
 $(filter $(BUILD)/tests/provisioner/%,$(TESTS)): $(SERVER)

@@ -439,6 +439,12 @@ int export_open(struct export *export, int *ret_fd, struct error *err)
 {
 	int fd = open(export->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	if (fd < 0 && errno == ESTALE) {
+		export_suspect(export);
+		return error_set(err, ERROR_UNAVAILABLE,
+			"%s has a stale handle: it is mounted anew when this is repeated",
+			export->name);
+	}
 	if (fd < 0)
 		return error_set_errno(err, errno, "open %s", export->name);
 	*ret_fd = fd;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Exports mounted by the driver, from a kernel's NFSv4 server at 127.0.0.1 whose root is /mnt: /srv
- * there is exported with no_root_squash, /squash with root_squash. For a guest.
+ * Exports mounted by the driver: /srv of the kernel's server in this guest, /squash there, which
+ * refuses root, and ganesha's outside.
  */
 #include "fixture.h"
 
@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "export_table.h"
+#include "host.h"
 
 static void run(const char *command)
 {
@@ -20,8 +21,16 @@ static void run(const char *command)
 static int setup(void **state)
 {
 	setenv("ORDINAL_BACKEND", "nfs", 1);
-	run("mkdir -p /mnt/srv /mnt/squash && rm -rf /mnt/srv/* /mnt/srv/.ordinal");
+	run("rm -rf /srv/* /srv/.ordinal");
 	return fixture_driver(state);
+}
+
+static int export_squash(void **state)
+{
+	(void)state;
+	run("mkdir -p /squash && mount -t tmpfs -o mode=0755 tmpfs /squash && tests/uml/nfs_server "
+	    "export /squash rw,root_squash,no_subtree_check,fsid=2,insecure");
+	return 0;
 }
 
 static size_t count_mounts(const struct fixture *fixture)
@@ -35,7 +44,10 @@ static size_t count_mounts(const struct fixture *fixture)
 }
 
 static const struct create served = {
-	.name = "pvc-1", .parameters = {"server=127.0.0.1", "share=/srv"}};
+	.name = "pvc-1", .parameters = {"server=guest-1", "share=/srv"}};
+
+static const struct create ganesha = {
+	.name = "pvc-g", .parameters = {"server=host", "share=/export"}};
 
 static struct error try_publish(
 	struct fixture *fixture, const char *id, const char *target, const char *option)
@@ -93,7 +105,7 @@ static void test_one_mount(void **state)
 static void test_options(void **state)
 {
 	static const char *const options[] = {
-		"nfsvers=4.0", "nfsvers=4.1", "nfsvers=4.2,nosharecache"};
+		"nfsvers=3", "nfsvers=4.0", "nfsvers=4.1", "nfsvers=4.2,nosharecache"};
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = fixture_create(fixture, &served, ERROR_NONE, NULL);
 	size_t before = count_mounts(fixture);
@@ -118,34 +130,38 @@ static void test_what_is_wrong_is_said(void **state)
 		enum error_kind kind;
 		const char *text;
 	} cases[] = {
-		{{.name = "v", .parameters = {"server=127.0.0.1", "share=/no"}}, ERROR_FORBIDDEN,
+		{{.name = "v", .parameters = {"server=guest-1", "share=/no"}}, ERROR_FORBIDDEN,
 			"no such share"},
 		{{.name = "v", .parameters = {"server=no.invalid", "share=/x"}}, ERROR_UNAVAILABLE,
 			"has no address"},
-		{{.name = "v", .parameters = {"server=127.0.0.2", "share=/squash"}},
-			ERROR_FORBIDDEN, "refuses root: export it with no_root_squash"},
+		{{.name = "v", .parameters = {"server=guest-1", "share=/squash"}}, ERROR_FORBIDDEN,
+			"refuses root: export it with no_root_squash"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		assert_null(fixture_create(*state, &cases[i].create, cases[i].kind, cases[i].text));
 }
 
-/* While no server answers: an error that names it, no waiting for others, and unpublishing works.
- */
+/* While the server hangs: an error that names it, no waiting for other exports, and unpublishing
+ * works. It heals by itself. */
 static void test_server_that_hangs(void **state)
 {
 	struct fixture *fixture = *state;
-	_cleanup_free_ char *id = fixture_create(fixture, &served, ERROR_NONE, NULL);
-	const char *target = fixture_path(fixture, "a");
+	_cleanup_free_ char *id = fixture_create(fixture, &ganesha, ERROR_NONE, NULL);
+	_cleanup_free_ char *healthy = fixture_create(fixture, &served, ERROR_NONE, NULL);
+	const char *target = fixture_path(fixture, "a"), *other = fixture_path(fixture, "h");
 	struct error err;
 
 	fixture_publish(fixture, id, target);
-	run("rpc.nfsd 0; sleep 3");
+	host_do("ganesha hang");
+	sleep(3); /* an answer is taken for a sign of life for two seconds */
 	err = try_publish(fixture, id, fixture_path(fixture, "b"), NULL);
-	assert_int_equal(err.kind, ERROR_UNAVAILABLE);
-	assert_non_null(strstr(err.text, "127.0.0.1:/srv"));
+	fixture_publish(fixture, healthy, other);
+	fixture_unpublish(fixture, healthy, other);
 	fixture_unpublish(fixture, id, target);
-	run("rpc.nfsd 3");
+	host_do("ganesha resume");
+	assert_int_equal(err.kind, ERROR_UNAVAILABLE);
+	assert_non_null(strstr(err.text, "host:/export"));
 	for (int i = 0; i < 60; i++) {
 		err = try_publish(fixture, id, target, NULL);
 		if (!err.kind)
@@ -155,25 +171,33 @@ static void test_server_that_hangs(void **state)
 	if (err.kind)
 		fail_msg("%s", err.text);
 	fixture_unpublish(fixture, id, target);
+	fixture_delete(fixture, id, ERROR_NONE, NULL);
 }
 
-/* The server has another directory there now. */
+/* The server is another one, to which no handle of before means anything. */
 static void test_stale(void **state)
 {
 	struct fixture *fixture = *state;
-	_cleanup_free_ char *id = fixture_create(fixture, &served, ERROR_NONE, NULL);
+	struct create first = ganesha, next = ganesha;
+	_cleanup_free_ char *old = NULL, *id = NULL;
 	const char *target = fixture_path(fixture, "a"), *other = fixture_path(fixture, "b");
 	struct error err;
 
-	fixture_publish(fixture, id, target);
-	run("cp -a /mnt/srv /mnt/copy && rm -rf /mnt/srv && mv /mnt/copy /mnt/srv && exportfs -f && "
-	    "sleep 3");
+	first.name = "pvc-first";
+	old = fixture_create(fixture, &first, ERROR_NONE, NULL);
+	fixture_publish(fixture, old, target);
+	host_do("ganesha replace");
+	fixture_stop(fixture);
+	fixture_start(fixture);
+	sleep(3); /* an answer is taken for a sign of life for two seconds */
+	next.name = "pvc-next";
+	id = fixture_create(fixture, &next, ERROR_NONE, NULL);
 	err = try_publish(fixture, id, other, NULL);
 	if (err.kind)
 		fail_msg("%s", err.text);
 	fixture_write_file(fixture_path(fixture, "b/file"), "data");
 	fixture_unpublish(fixture, id, other);
-	fixture_unpublish(fixture, id, target);
+	fixture_unpublish(fixture, old, target);
 }
 
 int main(void)
@@ -187,5 +211,5 @@ int main(void)
 		TEST(test_stale),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, export_squash, NULL);
 }
