@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # read and set by hack/image
 # SPDX-License-Identifier: Apache-2.0
-# Both programs, and mount.nfs, which ordinal-csi runs, with exactly the shared libraries that they need, and for each library the record and
-# the copyright of its Debian package, by which scanners know it. No shell, nothing else.
+# Both programs, and mount.nfs, which ordinal-csi runs, with exactly the shared libraries that they
+# need, and for each library the record and the copyright of its Debian package, by which scanners
+# know it. No shell, nothing else.
 
 image_name=ordinal.dev/ordinal:$version
 image_config='{"User": "65532:65532"}' # the manifests give the command

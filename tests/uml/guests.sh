@@ -91,7 +91,7 @@ guest_is_up() { [ -e "$uml_work/guest$1/up" ] || guest_dead "$1"; }
 guest_show() { cat "$uml_work/guest$1.console" >&2; }
 
 guest_wait() {
-  wait_for 120 guest_is_up "$1" && guest_alive "$1" && return
+  wait_for 300 guest_is_up "$1" && guest_alive "$1" && return
   guest_show "$1"
   die "guest $1 did not boot"
 }

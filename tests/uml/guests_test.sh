@@ -13,7 +13,7 @@ set -u
 
 # Never sanitized: see the Makefile.
 build=build/tests/uml
-limit=120 # seconds, for one program
+limit=600 # seconds, for one program on a slow machine
 
 answer() {
   case $1 in
