@@ -21,12 +21,12 @@ answer() {
       # shellcheck disable=SC2086
       ganesha_${1#ganesha }
       ;;
-    "guest 2 "*) guest_run 2 60 "${1#guest 2 }" ;;
+    "guest 2 "*) guest_run 2 180 "${1#guest 2 }" ;;
     "kill guest 2") guest_kill 2 ;;
     "boot guest 2")
       guest_start 2
       guest_wait 2
-      guest_run 2 60 "tests/uml/nfs_server start"
+      guest_run 2 180 "tests/uml/nfs_server start"
       ;;
     *)
       echo "nobody here knows: $1"
@@ -50,8 +50,8 @@ guest_start 2
 ganesha_start
 guest_wait 1
 guest_wait 2
-guest_run 2 60 "tests/uml/nfs_server start" || die "no statd in guest 2"
-guest_run 1 60 "mkdir -p /srv && mount /dev/ubda /srv && tests/uml/nfs_server export /srv" ||
+guest_run 2 180 "tests/uml/nfs_server start" || die "no statd in guest 2"
+guest_run 1 180 "mkdir -p /srv && mount /dev/ubda /srv && tests/uml/nfs_server export /srv" ||
   die "no NFS server in guest 1"
 
 failed=()
