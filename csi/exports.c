@@ -435,18 +435,24 @@ void export_suspect(struct export *export)
 	pthread_mutex_unlock(&export->exports->mutex);
 }
 
+/* Who repeats the call gets a new mount. */
+static int doubt(struct export *export, struct error *err)
+{
+	export_suspect(export);
+	if (err)
+		err->kind = ERROR_UNAVAILABLE;
+	return -1;
+}
+
 int export_open(struct export *export, int *ret_fd, struct error *err)
 {
 	int fd = open(export->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int errnum = errno;
 
-	if (fd < 0 && errno == ESTALE) {
-		export_suspect(export);
-		return error_set(err, ERROR_UNAVAILABLE,
-			"%s has a stale handle: it is mounted anew when this is repeated",
-			export->name);
+	if (fd < 0) {
+		error_set_errno(err, errnum, "open %s", export->name);
+		return errnum == ESTALE ? doubt(export, err) : -1;
 	}
-	if (fd < 0)
-		return error_set_errno(err, errno, "open %s", export->name);
 	*ret_fd = fd;
 	return 0;
 }
