@@ -42,9 +42,10 @@ lab_remove_leftovers() {
 }
 
 # Run a function of these scripts in a clean environment that holds nothing of the caller's but
-# the lab's settings, and no open files but the standard ones.
+# the lab's settings, and no open files but the standard ones. Signals that the caller ignores, as all
+# under nohup do, are not: a shell could not trap them.
 run_clean() {
-  env -i HOME="$lab_scratch/home" TMPDIR="$lab_scratch/tmp" LANG=C.UTF-8 \
+  env -i --default-signal HOME="$lab_scratch/home" TMPDIR="$lab_scratch/tmp" LANG=C.UTF-8 \
     PATH="$lab_run/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
     LAB_NAME="$LAB_NAME" LAB_SUBNET="$LAB_SUBNET" LAB_CACHE="$LAB_CACHE" "$@"
 }
