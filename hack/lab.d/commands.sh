@@ -6,10 +6,13 @@ lab_help() {
   cat <<END
 usage: hack/lab COMMAND
 
-  up [--nodes N]            build or find Kubernetes, start it with N nodes (default 1; 0: the control plane), wait until Ready
+  up [--nodes N] [--uml M]  build or find Kubernetes, start it with N nodes (default 1; 0 with --uml) and M that have a
+                            kernel of their own, with NFS; wait until Ready
   down                      end it and everything in it
   status                    tell how it is; succeeds if it is up and healthy
-  node add [NAME]           add a node (node-1, node-2, ...)
+  node add [--uml] [NAME]   add a node (node-1, node-2, ...); with --uml one that has a kernel of its own, with NFS
+  node kill NAME            cut the power of a node with a kernel of its own
+  node boot NAME            boot it again; what it held is lost
   node exec NAME [--] CMD   run a command on a node
   load-image FILE.tar...    load docker archives into every node, also into nodes added later
   kubectl ...               the kubectl of this Kubernetes, as admin
@@ -29,15 +32,20 @@ END
 require_root() { [ "$(id -u)" -eq 0 ] || die "needs root, for namespaces and cgroups"; }
 
 lab_up() {
-  local nodes=1 unnamed=() i
-  if [ "${1:-}" = --nodes ]; then
-    nodes=${2:-}
-    [[ $nodes =~ ^(0|[1-9][0-9]?)$ ]] || usage_error "--nodes needs a number from 0 to 99"
+  local nodes='' guests=0
+  while [ $# -gt 0 ]; do
+    [[ ${2:-} =~ ^(0|[1-9][0-9]?)$ ]] || usage_error "$1 needs a number from 0 to 99"
+    case $1 in
+      --nodes) nodes=$2 ;;
+      --uml) guests=$2 ;;
+      *) usage_error "up does not understand '$1'" ;;
+    esac
     shift 2
-  fi
-  [ $# -eq 0 ] || usage_error "up does not understand '$1'"
+  done
+  [ -n "$nodes" ] || nodes=$((guests == 0))
   require_root
   "$lab_dir/../install-packages" lab image
+  [ "$guests" = 0 ] || "$lab_dir/../install-packages" lab-uml
   lab_lock
   if lab_alive; then
     say "The lab $LAB_NAME is already up"
@@ -56,13 +64,20 @@ lab_up() {
   step "namespaces and network" keeper_start
   step "images" images_make
   step "control plane" inside control_plane
-  for ((i = 0; i < nodes; i++)); do
-    unnamed+=("")
-  done
-  node_add "${unnamed[@]}"
+  nodes_add node "$nodes"
+  nodes_add uml "$guests"
   echo up >&"$lifeline"
   trap - EXIT INT TERM HUP
   say "The lab is up after $((SECONDS - from)) s: API server https://$lab_address:6443, kubeconfig $lab_kubeconfig"
+}
+
+# nodes_add KIND COUNT
+nodes_add() {
+  local unnamed=() i
+  for ((i = 0; i < $2; i++)); do
+    unnamed+=("")
+  done
+  node_add "$1" "${unnamed[@]}"
 }
 
 # One up at a time for each name.
@@ -124,10 +139,22 @@ lab_status() {
 lab_node() {
   case ${1:-} in
     add)
+      local kind=node
+      if [ "${2:-}" = --uml ]; then
+        kind=uml
+        shift
+        "$lab_dir/../install-packages" lab-uml
+      fi
       [ $# -le 2 ] || usage_error "node add takes one NAME"
       [[ ${2:-node} =~ ^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$ ]] || usage_error "'$2' cannot be a node's name"
       require_alive
-      node_add "${2:-}"
+      node_add "$kind" "${2:-}"
+      ;;
+    kill | boot)
+      [ $# -eq 2 ] || usage_error "node $1 needs a NAME"
+      require_alive
+      inside "node_$1" "$2"
+      [ "$1" = kill ] || step "$2: Ready" node_wait_ready "$2"
       ;;
     exec)
       local name=${2:-}
@@ -137,7 +164,7 @@ lab_node() {
       require_alive
       inside node_enter "$name" "$@"
       ;;
-    *) usage_error "node takes add or exec" ;;
+    *) usage_error "node takes add, exec, kill or boot" ;;
   esac
 }
 

@@ -5,15 +5,16 @@
 
 # --- on the host -------------------------------------------------------------------------------
 
-# node_add NAME...: an empty name is made up
+# node_add KIND NAME...: KIND is node or uml; an empty name is made up
 node_add() {
-  local name names=()
+  local kind=$1 name names=()
+  shift
   for name in "$@"; do
-    name=$(inside node_reserve "$name")
+    name=$(inside node_reserve "$kind" "$name")
     names+=("$name")
   done
   for name in "${names[@]}"; do
-    step "$name: started" inside node_start "$name"
+    step "$name: started" inside "${kind}_start" "$name"
   done
   for name in "${names[@]}"; do
     step "$name: Ready" node_wait_ready "$name"
@@ -21,7 +22,7 @@ node_add() {
 }
 
 node_wait_ready() {
-  wait_for 90 node_ready "$1" && return
+  wait_for 180 node_ready "$1" && return
   inside tail_logs "$1" >&2
   die "$1 did not become Ready"
 }
@@ -34,28 +35,32 @@ node_ready() {
 
 node_names() { ls "$lab_scratch/nodes"; }
 
-# Takes the next free number, which gives the node its addresses, and prints the name.
+# node_reserve KIND NAME: takes the next free number, which gives the node its addresses, makes its
+# files, and prints the name.
 node_reserve() {
-  local number name
+  local number name node
   for ((number = 1; ; number++)); do
     mkdir "$lab_scratch/numbers/$number" 2>/dev/null && break
   done
-  name=${1:-node-$number}
-  mkdir "$lab_scratch/nodes/$name" 2>/dev/null || {
+  name=${2:-node-$number}
+  node=$lab_scratch/nodes/$name
+  mkdir "$node" 2>/dev/null || {
     rmdir "$lab_scratch/numbers/$number"
     die "there is a node $name already"
   }
-  echo "$number" >"$lab_scratch/nodes/$name/number"
+  echo "$number" >"$node/number"
+  echo "$1" >"$node/kind"
+  mkdir -p "$node/kubernetes" "$lab_logs/$name"
+  cp "$pki/ca.crt" "$node/kubernetes/"
+  pki_kubeconfig "kubelet-$name" "/O=system:nodes/CN=system:node:$name" "$node/kubernetes/kubelet.kubeconfig"
+  pki_kubeconfig "kube-proxy-$name" /CN=system:kube-proxy "$node/kubernetes/kube-proxy.kubeconfig"
   echo "$name"
 }
 
 node_start() {
   local name=$1 node=$lab_scratch/nodes/$1 number
   number=$(<"$node/number")
-  mkdir -p "$node"/{upper,work,root,kubernetes} "$lab_logs/$name"
-  cp "$pki/ca.crt" "$node/kubernetes/"
-  pki_kubeconfig "kubelet-$name" "/O=system:nodes/CN=system:node:$name" "$node/kubernetes/kubelet.kubeconfig"
-  pki_kubeconfig "kube-proxy-$name" /CN=system:kube-proxy "$node/kubernetes/kube-proxy.kubeconfig"
+  mkdir -p "$node"/{upper,work,root}
   (
     cgroup_join "$name" # becomes the root of the node's cgroup namespace
     exec setsid unshare --pid --fork --kill-child --mount --propagation private --net --uts --ipc --cgroup \
@@ -73,12 +78,22 @@ node_start() {
 
 node_started_or_dead() { [ -e "$1/kubernetes/started" ] || process_ended "$2"; }
 
+# node_kind NAME: how the node is made; fails when there is none of that name.
+node_kind() { cat "$lab_scratch/nodes/$1/kind" 2>/dev/null || die "there is no node $1"; }
+
 # node_enter NAME COMMAND...
-node_enter() (
-  name=$1
+node_enter() {
+  local kind pid name=$1
+  kind=$(node_kind "$1") || return
+  pid=$(<"$lab_scratch/nodes/$1/pid")
+  process_ended "$pid" 2>/dev/null && die "$1 is not running any more"
   shift
-  pid=$(cat "$lab_scratch/nodes/$name/pid" 2>/dev/null) || die "there is no node $name"
-  kill -0 "$pid" 2>/dev/null || die "$name is not running any more"
+  "${kind}_exec" "$name" "$pid" "$@"
+}
+
+node_exec() (
+  name=$1 pid=$2
+  shift 2
   cgroup_join "$name/init"
   exec nsenter --target "$pid" --mount --uts --ipc --net --pid --cgroup \
     env HOME=/root TMPDIR=/tmp PATH="$node_path" "$@"
@@ -103,7 +118,7 @@ node() {
   # Pods reach the host, which does not know their addresses, in the node's name.
   iptables -t nat -A POSTROUTING -s "10.244.$number.0/24" ! -d "$lab_pod_range" -j MASQUERADE
   node_sysctls
-  node_containerd "$number"
+  node_containerd "$number" runc
   node_kubernetes "$name" "$address"
   touch /run/lab/kubernetes/started
   while :; do
@@ -203,6 +218,7 @@ node_sysctls() {
   bare_mount -o remount,bind,ro /proc/sys
 }
 
+# node_containerd NUMBER RUNTIME
 node_containerd() {
   cat >/etc/cni/net.d/10-lab.conflist <<END
 {"cniVersion": "0.4.0", "name": "lab", "plugins": [
@@ -210,11 +226,15 @@ node_containerd() {
    "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.$1.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 END
-  cat >/run/lab/containerd.toml <<'END'
+  cat >/run/lab/containerd.toml <<END
 version = 2
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "ordinal.dev/pause:lab"
   restrict_oom_score_adj = true # this machine's root may lack CAP_SYS_RESOURCE
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      BinaryName = "$2"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "/etc/cni/net.d"
