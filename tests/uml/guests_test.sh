@@ -10,6 +10,7 @@ set -u
 . "$(dirname "$0")/guests.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$uml_dir/ganesha.sh"
+ganesha_address=$uml_net.1 ganesha_dir=$uml_work/ganesha
 
 # Never sanitized: see the Makefile.
 build=build/tests/uml
