@@ -12,7 +12,7 @@ uml_start() {
   local name=$1 node=$lab_scratch/nodes/$1
   mkdir -p "$node"/{share,memory}
   uml_boot "$name"
-  wait_for 120 uml_started_or_dead "$node" || true
+  wait_for 300 uml_started_or_dead "$node" || true
   [ -e "$node/kubernetes/started" ] || {
     tail_logs "$name" >&2
     die "$name did not boot"
@@ -25,7 +25,7 @@ uml_boot() {
   number=$(<"$node/number")
   tap=node$number
   rm -f "$node/kubernetes/started"
-  [ -e "/sys/class/net/$tap" ] || ip tuntap add "$tap" mode tap
+  ip link show "$tap" >/dev/null 2>&1 || ip tuntap add "$tap" mode tap
   ip link set "$tap" master lab up
   ip route replace "10.244.$number.0/24" via "$LAB_SUBNET.$((10 + number))" onlink dev lab
   (
