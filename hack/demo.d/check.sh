@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Steps, checks and waits: what a story is told with. A check that fails ends the story with the
-# events and logs that explain it. Needs kube (a kubectl), from cluster.sh.
+# events and logs that explain it. Needs kube (a kubectl) and more from cluster.sh.
 
 passed=0
 story_namespace=${STORY_NAMESPACE:-default} # where the story takes place
@@ -41,9 +41,8 @@ explain() {
   kube get statefulset,pod,pvc,pv -o wide
   kube get events --sort-by=.lastTimestamp | tail -n 25
   printf '\n-- the driver and its provisioner\n'
-  kube -n ordinal-system get pods -o wide
-  kube -n ordinal-system logs -l app.kubernetes.io/name=ordinal-hostpath -c driver --tail=30
-  kube -n ordinal-system logs -l app.kubernetes.io/name=ordinal-hostpath -c provisioner --tail=30
+  kube -n "$ordinal_namespace" get pods -o wide
+  kube -n "$ordinal_namespace" logs -l app.kubernetes.io/name --all-containers --prefix --tail=30
 }
 
 # check TEXT COMMAND...: the command must succeed

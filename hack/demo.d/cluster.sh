@@ -8,6 +8,14 @@ lab=$project/hack/lab
 export LAB_NAME=${LAB_NAME:-demo} LAB_SUBNET=${LAB_SUBNET:-172.30.78}
 lab_started=''
 
+# What is installed.
+ordinal_folder=deploy/host-path
+ordinal_namespace=ordinal-system
+ordinal_workloads=(daemonset/ordinal-hostpath)
+ordinal_driver=hostpath.ordinal.dev
+
+lab_nodes=() # how `hack/lab up` is to make them
+
 # The cluster's kubectl, and the same in the namespace of the story.
 cluster_kubectl() {
   if [ "${CLUSTER:-lab}" = current ]; then kubectl "$@"; else "$lab" kubectl "$@"; fi
@@ -35,7 +43,7 @@ die() {
 lab_up() {
   "$lab" status >/dev/null 2>&1 || {
     lab_started=yes
-    "$lab" up
+    "$lab" up "${lab_nodes[@]}"
   }
   this_build_is_installed || "$lab" load-image "$project/build/ordinal-image.tar"
 }
@@ -43,10 +51,10 @@ lab_up() {
 # The lab knows by the bytes of image and manifests which build it has, and what it has is not
 # loaded and rolled out again.
 build_digest() {
-  { cat "$project/build/ordinal-image.tar" && render "$project/deploy/host-path"; } | sha256sum | cut -d' ' -f1
+  { cat "$project/build/ordinal-image.tar" && render "$project/$ordinal_folder"; } | sha256sum | cut -d' ' -f1
 }
 this_build_is_installed() {
-  [ "${CLUSTER:-lab}" = lab ] && [ "$(cluster_kubectl -n ordinal-system get daemonset ordinal-hostpath \
+  [ "${CLUSTER:-lab}" = lab ] && [ "$(cluster_kubectl -n "$ordinal_namespace" get "${ordinal_workloads[0]}" \
     --ignore-not-found -o jsonpath='{.metadata.annotations.ordinal\.dev/lab-build}')" = "$(build_digest)" ]
 }
 
@@ -75,13 +83,13 @@ load_into_current() {
   done
 }
 
-# render FOLDER: its manifests, with the images that this cluster can have
+# render FOLDER: its manifests, with the images that this cluster can have and the server that it has
 render() {
-  if [ -n "${IMAGE:-}" ]; then
-    cluster_kubectl kustomize "$1" | sed "s,image: ordinal.dev/ordinal:.*,image: $IMAGE,; s,image: ordinal.dev/busybox:lab,image: ${BUSYBOX_IMAGE:-busybox:stable},"
-  else
-    cluster_kubectl kustomize "$1"
-  fi
+  local change=()
+  [ -z "${IMAGE:-}" ] || change+=(-e "s,image: ordinal.dev/ordinal:.*,image: $IMAGE,"
+    -e "s,image: ordinal.dev/busybox:lab,image: ${BUSYBOX_IMAGE:-busybox:stable},")
+  [ -z "${NFS_SERVER:-}" ] || change+=(-e "s,nfs\.example\.com,$NFS_SERVER,")
+  cluster_kubectl kustomize "$1" | sed "${change[@]}" -e ''
 }
 
 # apply_folder KUBECTL FOLDER: what the user does by kubectl apply -k
@@ -93,24 +101,32 @@ apply_folder() {
 install_ordinal() {
   local before
   if ! this_build_is_installed; then
-    before=$(cluster_kubectl -n ordinal-system get daemonset ordinal-hostpath --ignore-not-found -o name)
-    apply_folder cluster_kubectl deploy/host-path
+    before=$(cluster_kubectl -n "$ordinal_namespace" get "${ordinal_workloads[@]}" --ignore-not-found -o name)
+    apply_folder cluster_kubectl "$ordinal_folder"
     # What was there before may be an older build under the same name.
-    [ -z "$before" ] || cluster_kubectl -n ordinal-system rollout restart daemonset/ordinal-hostpath
-    [ "${CLUSTER:-lab}" != lab ] || cluster_kubectl -n ordinal-system annotate --overwrite \
-      daemonset/ordinal-hostpath "ordinal.dev/lab-build=$(build_digest)" >/dev/null
+    [ -z "$before" ] || cluster_kubectl -n "$ordinal_namespace" rollout restart "${ordinal_workloads[@]}"
+    [ "${CLUSTER:-lab}" != lab ] || cluster_kubectl -n "$ordinal_namespace" annotate --overwrite \
+      "${ordinal_workloads[0]}" "ordinal.dev/lab-build=$(build_digest)" >/dev/null
   fi
-  wait_for 180 "driver and provisioner run on every node" \
-    kube -n ordinal-system rollout status daemonset/ordinal-hostpath --timeout=1s
-  wait_for 120 "the driver is registered with kubelet" driver_registered
+  wait_for 240 "driver and provisioner run" ordinal_runs
+  wait_for 120 "the driver is registered with every kubelet" driver_registered
+}
+
+ordinal_runs() {
+  local workload
+  for workload in "${ordinal_workloads[@]}"; do
+    cluster_kubectl -n "$ordinal_namespace" rollout status "$workload" --timeout=1s || return
+  done
 }
 
 driver_registered() {
-  contains "$(kube get csinodes -o jsonpath='{.items[*].spec.drivers[*].name}')" hostpath.ordinal.dev
+  local nodes
+  nodes=$(kube get nodes -o name | wc -l) &&
+    [ "$(kube get csinodes -o jsonpath='{.items[*].spec.drivers[*].name}' | grep -ow "${ordinal_driver//./\\.}" | wc -l)" = "$nodes" ]
 }
 
 uninstall_ordinal() {
-  render "$project/deploy/host-path" | cluster_kubectl delete --ignore-not-found --wait=false -f - >/dev/null
+  render "$project/$ordinal_folder" | cluster_kubectl delete --ignore-not-found --wait=false -f - >/dev/null
 }
 
 # A pod that looks at the node's volumes from outside the driver, as an administrator would.

@@ -22,7 +22,7 @@ node_add() {
 }
 
 node_wait_ready() {
-  wait_for 180 node_ready "$1" && return
+  wait_for 300 node_ready "$1" && return
   inside tail_logs "$1" >&2
   die "$1 did not become Ready"
 }

@@ -73,6 +73,7 @@ uml_command() {
   mv "$1.code.new" "$1.code"
 }
 
+touch /share/up
 address=$LAB_SUBNET.$((10 + NUMBER))
 uml_files
 uml_network "$address"
@@ -82,5 +83,4 @@ iptables -t nat -A POSTROUTING -s "10.244.$NUMBER.0/24" ! -d "$lab_pod_range" -j
 uml_nfs
 node_containerd "$NUMBER" crun
 node_kubernetes "$NODE" "$address"
-touch /run/lab/kubernetes/started
 uml_commands

@@ -8,23 +8,14 @@ uml_memory=2G # a page of it is used only once it is touched
 
 # --- in the lab's namespaces -------------------------------------------------------------------
 
+# Returns when the kernel runs; the rest takes a while, also for several at once. The guest's processes
+# are traced by this one, and die with it.
 uml_start() {
-  local name=$1 node=$lab_scratch/nodes/$1
-  mkdir -p "$node"/{share,memory}
-  uml_boot "$name"
-  wait_for 300 uml_started_or_dead "$node" || true
-  [ -e "$node/kubernetes/started" ] || {
-    tail_logs "$name" >&2
-    die "$name did not boot"
-  }
-}
-
-# The guest's processes are threads of this one, traced by it, and die with it.
-uml_boot() {
   local name=$1 node=$lab_scratch/nodes/$1 number tap
+  mkdir -p "$node"/{share,memory}
+  rm -f "$node/share/up"
   number=$(<"$node/number")
   tap=node$number
-  rm -f "$node/kubernetes/started"
   ip link show "$tap" >/dev/null 2>&1 || ip tuntap add "$tap" mode tap
   ip link set "$tap" master lab up
   ip route replace "10.244.$number.0/24" via "$LAB_SUBNET.$((10 + number))" onlink dev lab
@@ -38,9 +29,14 @@ uml_boot() {
       "vec0:transport=tap,ifname=$tap,depth=64,gro=1" con=null con0=null,fd:1 </dev/null >"$lab_logs/$name/console.log" 2>&1
   ) &
   echo $! >"$node/pid"
+  wait_for 60 uml_up_or_dead "$node" || true
+  [ -e "$node/share/up" ] || {
+    tail_logs "$name" >&2
+    die "$name did not boot"
+  }
 }
 
-uml_started_or_dead() { [ -e "$1/kubernetes/started" ] || process_ended "$(<"$1/pid")"; }
+uml_up_or_dead() { [ -e "$1/share/up" ] || process_ended "$(<"$1/pid")"; }
 
 # As a power cut: what the guest had in memory, which is all, is lost.
 uml_kill() {

@@ -16,10 +16,12 @@ begin() {
   trap 'end' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
+  "${before_install[@]}"
   install_ordinal
   kube create namespace "$1" >/dev/null
 }
 
+before_install=(:) # COMMAND...: what the installation needs beside the cluster
 at_end=(:) # COMMAND...: what else is to be done at the end; it is told the test's exit code
 
 end() {
