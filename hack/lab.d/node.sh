@@ -119,7 +119,7 @@ node() {
   iptables -t nat -A POSTROUTING -s "10.244.$number.0/24" ! -d "$lab_pod_range" -j MASQUERADE
   node_sysctls
   node_containerd "$number" runc
-  node_kubernetes "$name" "$address"
+  node_kubernetes "$name" "$address" 2s
   touch /run/lab/kubernetes/started
   while :; do
     sleep infinity &
@@ -247,6 +247,7 @@ END
   done
 }
 
+# node_kubernetes NAME ADDRESS INTERVAL: kubelet, which reports so often, and kube-proxy
 node_kubernetes() {
   local minor kubelet_flags=() kubelet_config=''
   minor=$(kubernetes_minor)
@@ -269,7 +270,7 @@ resolvConf: ""
 clusterDNS: [$lab_address]
 clusterDomain: cluster.local
 # sooner than by default, since somebody is waiting
-nodeStatusUpdateFrequency: 2s
+nodeStatusUpdateFrequency: $3
 syncFrequency: 10s
 serializeImagePulls: false
 eventRecordQPS: 0

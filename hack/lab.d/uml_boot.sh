@@ -62,7 +62,7 @@ uml_commands() {
       mv "$file" "${file%.command}.running"
       uml_command "${file%.command}" &
     done
-    read -rt 0.05 -u "$tick" || true
+    read -rt 0.2 -u "$tick" || true
   done
 }
 
@@ -75,6 +75,8 @@ uml_command() {
 
 touch /share/up
 address=$LAB_SUBNET.$((10 + NUMBER))
+# Signals and collections cost much here; a goroutine is preempted where it calls a function.
+export GODEBUG=asyncpreemptoff=1 GOGC=400
 uml_files
 uml_network "$address"
 lab_logs=/run/lab/logs
@@ -82,5 +84,5 @@ node_files "$NODE" "$address"
 iptables -t nat -A POSTROUTING -s "10.244.$NUMBER.0/24" ! -d "$lab_pod_range" -j MASQUERADE
 uml_nfs
 node_containerd "$NUMBER" crun
-node_kubernetes "$NODE" "$address"
+node_kubernetes "$NODE" "$address" 5s
 uml_commands
