@@ -44,7 +44,7 @@ apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: $1, labels: {e2e: "yes"}}
 spec:
-  accessModes: [ReadWriteOnce]
+  accessModes: [${CLAIM_ACCESS:-ReadWriteOnce}]
   storageClassName: ${2:-ordinal-hostpath}
   resources: {requests: {storage: "${3:-1Mi}"}}
   ${4:-}
