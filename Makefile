@@ -31,7 +31,8 @@ LIBS = -lcurl -ljson-c -lprotobuf-c -lgrpc_unsecure -lgpr -lmount -lmd -lyaml -l
 
 PROTOS    := csi pluginregistration google/protobuf/timestamp google/protobuf/wrappers
 PROTO_SRC := $(PROTOS:%=$(BUILD)/proto/%.pb-c.c)
-objects    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(1))))
+objects    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(1)))) \
+             $(patsubst %,$(BUILD)/%.o,$(wildcard $(addsuffix /*.html,$(1))))
 SHARED    := $(call objects,include) $(PROTO_SRC:.c=.o)
 PROGRAMS  := $(BUILD)/ordinal-provisioner $(BUILD)/ordinal-csi
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/include/*_test.c tests/provisioner/*_test.c \
@@ -75,6 +76,13 @@ $(BUILD)/%.o: %.c | $(PROTO_SRC) build/.packages-build
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+# A page is embedded as it is: _binary_..._html_start and _end.
+$(BUILD)/%.html.o: %.html | build/.packages-build
+	@mkdir -p $(@D)
+	$(say) EMBED $<
+	$(Q)$(LD) -r -b binary -z noexecstack -o $@ $<
+	$(Q)objcopy --rename-section .data=.rodata,alloc,load,readonly,data,contents $@
 
 $(BUILD)/ordinal-provisioner: $(call objects,provisioner) $(SHARED)
 $(BUILD)/ordinal-csi: $(call objects,csi) $(SHARED)

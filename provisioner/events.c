@@ -34,6 +34,7 @@ static const struct {
 } kinds[] = {
 	{&claim_type, "v1", "PersistentVolumeClaim"},
 	{&volume_type, "v1", "PersistentVolume"},
+	{&volume_with_path_type, "v1", "PersistentVolume"},
 	{&node_type, "v1", "Node"},
 	{&storage_class_type, "storage.k8s.io/v1", "StorageClass"},
 	{&stateful_set_type, "apps/v1", "StatefulSet"},
@@ -55,6 +56,8 @@ static void record(struct event_recorder *recorder, const struct event_reference
 
 	if (vasprintf(&message, format, args) < 0)
 		abort();
+	if (recorder->options.observe)
+		recorder->options.observe(recorder->options.observer, on, type, reason, message);
 	event = event_queue_make(on, type, reason, message);
 	pthread_mutex_lock(&recorder->lock);
 	recorder->dropped += event_queue_put(recorder->queue, event);

@@ -21,6 +21,10 @@ struct event_recorder_options {
 	struct heartbeat *heartbeat; /* of its thread; or NULL */
 	int patch_every_ms;          /* at most one PATCH of an event in this time; 0: 5 s */
 	int retry_min_ms;            /* first back-off, doubling; 0: 1 s */
+	/* Told of each event, on the thread that records it; or NULL. It must not wait. */
+	void (*observe)(void *observer, const struct event_reference *on, enum event_type type,
+		const char *reason, const char *message);
+	void *observer;
 };
 
 /* API is copied; what it points to outlives the recorder. Caller frees. */

@@ -75,13 +75,15 @@ static void stop_prober(struct health *health)
 	pthread_mutex_destroy(&health->lock);
 }
 
-int health_new(struct manager *manager, const struct csi_driver *driver, struct metrics *metrics,
-	const char *address, const char *metrics_path, struct health **ret_health,
-	struct error *err)
+int health_new(struct manager *manager, const struct csi_driver *driver,
+	const struct health_options *where, struct health **ret_health, struct error *err)
 {
 	_cleanup_free_ struct health *health = calloc(1, sizeof(*health));
-	struct http_endpoint_options options = {
-		.address = address, .metrics = metrics, .metrics_path = metrics_path};
+	struct http_endpoint_options options = {.address = where->address,
+		.metrics = where->metrics,
+		.metrics_path = where->metrics_path,
+		.routes = where->routes,
+		.route_count = where->route_count};
 
 	if (!health)
 		abort();

@@ -12,11 +12,19 @@
 
 struct health;
 
-/* Serve on ADDRESS. All but the strings is borrowed until health_free(). Fails where the address
- * cannot be listened on. Caller frees. */
-int health_new(struct manager *manager, const struct csi_driver *driver, struct metrics *metrics,
-	const char *address, const char *metrics_path, struct health **ret_health,
-	struct error *err);
+/* Where it is served, and what is served beside it. All but the strings is borrowed until
+ * health_free(). */
+struct health_options {
+	const char *address, *metrics_path;
+	struct metrics *metrics;
+	const struct http_route *routes; /* more pages */
+	size_t route_count;
+};
+
+/* MANAGER and DRIVER are borrowed until health_free(). Fails where the address cannot be listened
+ * on. Caller frees. */
+int health_new(struct manager *manager, const struct csi_driver *driver,
+	const struct health_options *where, struct health **ret_health, struct error *err);
 /* The port that it is served on. */
 int health_port(const struct health *health);
 

@@ -134,22 +134,40 @@ static void answer(const struct http_endpoint_options *options, const char *path
 	}
 }
 
+/* The response of BODY, which is malloc'ed and passes on, or of what REPLY shares. */
+static struct MHD_Response *make_response(const struct http_reply *reply, char *body, size_t size)
+{
+	struct MHD_Response *response;
+
+	if (!reply->shared) {
+		response = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
+		if (!response)
+			free(body);
+		return response;
+	}
+	free(body);
+	response = MHD_create_response_from_buffer_with_free_callback_cls(
+		reply->shared_size, (void *)reply->shared, reply->release, reply->release_context);
+	if (!response)
+		reply->release(reply->release_context);
+	return response;
+}
+
 /* Give REPLY, whose BODY is malloc'ed and passes on, and end the connection after it. */
 static enum MHD_Result send_reply(struct MHD_Connection *connection, const struct http_reply *reply,
 	char *body, size_t size, bool other_method)
 {
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
+	struct MHD_Response *response = make_response(reply, body, size);
 	enum MHD_Result result;
 
-	if (!response) {
-		free(body);
+	if (!response)
 		return MHD_NO;
-	}
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	for (const char *const *header = reply->headers; header && *header; header += 2)
+		MHD_add_response_header(response, header[0], header[1]);
 	if (other_method)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	result = MHD_queue_response(connection, reply->status, response);
@@ -184,6 +202,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		answer(&endpoint->options, path, &request, &reply);
 	}
 	if (fclose(reply.body) != 0) {
+		if (reply.shared)
+			reply.release(reply.release_context);
 		free(body);
 		return MHD_NO;
 	}

@@ -18,6 +18,14 @@ struct http_reply {
 	FILE *body;
 	unsigned status;          /* 200, unless it is set */
 	const char *content_type; /* static memory; text/plain, unless it is set */
+	/* More headers: name, value, name, ... NULL. Borrowed for the endpoint's life. */
+	const char *const *headers;
+	/* In place of BODY, where it is set: borrowed until RELEASE was called. That happens on the
+	 * endpoint's thread, or while the endpoint is freed. */
+	const char *shared;
+	size_t shared_size;
+	void (*release)(void *release_context);
+	void *release_context;
 };
 
 /* What is asked for; borrowed for the call. */

@@ -2,6 +2,7 @@
 #include "json_access.h"
 
 #include <string.h>
+#include <time.h>
 
 struct json_object *json_member(struct json_object *object, const char *key, enum json_type type)
 {
@@ -27,4 +28,12 @@ const char *json_text(struct json_object *json)
 const char *json_string(struct json_object *object, const char *key)
 {
 	return json_text(json_member(object, key, json_type_string));
+}
+
+int64_t json_time(struct json_object *object, const char *key)
+{
+	const char *text = json_string(object, key);
+	struct tm time = {.tm_sec = 0};
+
+	return text && strptime(text, "%Y-%m-%dT%H:%M:%S", &time) ? timegm(&time) : 0;
 }

@@ -16,6 +16,7 @@
 #include "object_names.h"
 #include "options.h"
 #include "process_metrics.h"
+#include "status_page.h"
 
 #define WAIT_LOG_EVERY_S 30 /* between two lines about a driver that is not there */
 
@@ -32,7 +33,8 @@ struct program {
 	struct measured_driver driver;
 	struct metrics *metrics;
 	struct manager *manager;
-	const char *host; /* of the API server, as metrics name it */
+	struct status_notes *notes; /* NULL without the status page */
+	const char *host;           /* of the API server, as metrics name it */
 };
 
 /* Wait for a signal that ends us, for at most TIMEOUT (NULL: for ever); 0 if none came. The one
@@ -176,16 +178,33 @@ static struct lease *make_lease(struct program *program, struct rest_client *cli
 			       });
 }
 
+/* What operators look at, where they asked for it. */
+static int serve(struct program *program, struct manager *manager, const struct status_page *page,
+	struct health **ret_health, struct error *err)
+{
+	const struct options *options = &program->options;
+	struct health_options where = {.address = options->http_endpoint,
+		.metrics_path = options->metrics_path,
+		.metrics = program->metrics};
+
+	if (!*options->http_endpoint)
+		return 0;
+	if (page)
+		where.routes = status_page_routes(page, &where.route_count);
+	return health_new(manager, &program->driver.driver, &where, ret_health, err);
+}
+
 /* Work until a signal ends it. */
 static int work(struct program *program, struct manager *manager, struct error *err)
 {
+	_cleanup_(status_page_freep) struct status_page *page = NULL;
 	_cleanup_(health_freep) struct health *health = NULL;
 	const struct options *options = &program->options;
 	int signal;
 
-	if (options->http_endpoint && *options->http_endpoint &&
-		health_new(manager, &program->driver.driver, program->metrics,
-			options->http_endpoint, options->metrics_path, &health, err) < 0)
+	if (options->status_page)
+		page = status_page_new(manager, program->notes, program->identity);
+	if (serve(program, manager, page, &health, err) < 0)
 		return -1;
 	manager_start(manager);
 	signal = wait_for_signal(program, NULL);
@@ -209,9 +228,12 @@ static int run_manager(struct program *program, const struct kube_config *config
 	_cleanup_free_ char *lease_name = object_names_lease(name, node);
 	_cleanup_(lease_freep) struct lease *lease =
 		make_lease(program, lease_client, namespace, lease_name);
+	_cleanup_(status_notes_freep) struct status_notes *notes =
+		options->status_page ? status_notes_new(STATUS_PAGE_NOTES) : NULL;
 	_cleanup_(manager_freep) struct manager *manager = NULL;
 	const struct csi_driver driver = measured_driver_table(&program->driver);
 
+	program->notes = notes;
 	program->manager = manager = manager_new(client, &driver,
 		&(struct manager_options){
 			.component = component,
@@ -221,6 +243,7 @@ static int run_manager(struct program *program, const struct kube_config *config
 			.lease = lease,
 			.lease_name = lease_name,
 			.metrics = program->metrics,
+			.notes = notes,
 			.options = options,
 		});
 	return work(program, manager, err);

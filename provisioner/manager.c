@@ -14,13 +14,14 @@
 #include "log.h"
 #include "ordinals.h"
 #include "ownership.h"
+#include "status_notes.h"
 
 #define RESOURCES_MAX   16
 #define LOST_WATCH_S    120 /* without a sign of life */
 #define BEGIN_RETRY_MS  2000
 #define FLUSH_AFTER_MS  1000
 #define LOG_EVERY_TRIES 15
-#define SETTLED_MS      2000 /* after the start: everything was looked at once */
+#define SETTLED_MS      2000             /* after the start: everything was looked at once */
 #define SYNC_LIMIT_MS   (10 * 60 * 1000) /* a sync that takes longer is stuck */
 
 struct manager {
@@ -220,7 +221,10 @@ static void add_reflectors(struct manager *manager, struct rest_client *client)
 
 	reflector_limit(reflector, &manager->options.timing.reflector);
 	reflector_add(reflector, &claim_type, controller->claims);
-	reflector_add(reflector, &volume_type, controller->volumes);
+	/* Where the data are, only the status page tells. */
+	reflector_add(reflector,
+		manager->options.options->status_page ? &volume_with_path_type : &volume_type,
+		controller->volumes);
 	reflector_add(reflector, &storage_class_type, controller->classes);
 	reflector_add(reflector, &stateful_set_type, controller->sets);
 	/* Only a driver that is not reachable from everywhere makes the nodes matter. */
@@ -244,11 +248,13 @@ static void set_tables(
 		controller->api = lease_guard_api(&manager->guard);
 		controller->driver = lease_guard_driver(&manager->guard);
 	}
-	controller->events =
-		event_recorder_new_with(&api, &(struct event_recorder_options){
-						      .component = manager->options.component,
-						      .metrics = manager->options.metrics,
-					      });
+	controller->events = event_recorder_new_with(
+		&api, &(struct event_recorder_options){
+			      .component = manager->options.component,
+			      .metrics = manager->options.metrics,
+			      .observe = manager->options.notes ? status_notes_observe : NULL,
+			      .observer = manager->options.notes,
+		      });
 }
 
 static void set_controller(struct manager *manager)
@@ -412,10 +418,19 @@ void manager_tell_leader(struct manager *manager, const struct object *lease)
 		"%s became leader", manager->options.holder);
 }
 
+bool manager_is_working(const struct manager *manager)
+{
+	return __atomic_load_n(&manager->dispatch.working, __ATOMIC_ACQUIRE);
+}
+
 bool manager_is_idle(struct manager *manager)
 {
-	return __atomic_load_n(&manager->dispatch.working, __ATOMIC_ACQUIRE) &&
-	       workqueue_count(manager->dispatch.queue) == 0;
+	return manager_is_working(manager) && workqueue_count(manager->dispatch.queue) == 0;
+}
+
+const struct controller *manager_controller(const struct manager *manager)
+{
+	return &manager->dispatch.controller;
 }
 
 int manager_check_synced(void *context, struct error *err)
@@ -455,7 +470,7 @@ int manager_check_lease(void *context, struct error *err)
 	const struct manager *manager = context;
 
 	if (!manager->options.lease || lease_is_held(manager->options.lease) ||
-		!__atomic_load_n(&manager->dispatch.working, __ATOMIC_ACQUIRE))
+		!manager_is_working(manager))
 		return 0;
 	return error_set(err, ERROR_ABORTED, "the lease was lost");
 }

@@ -15,6 +15,7 @@
 #include "rest_client.h"
 
 struct manager;
+struct status_notes;
 
 /* What tests make shorter; 0: as it is. */
 struct manager_timing {
@@ -31,7 +32,8 @@ struct manager_options {
 	const char *journal;   /* its name */
 	struct lease *lease;   /* not started; or NULL: nobody else does this work */
 	const char *lease_name;
-	struct metrics *metrics; /* or NULL */
+	struct metrics *metrics;    /* or NULL */
+	struct status_notes *notes; /* hears of all events; or NULL */
 	struct manager_timing timing;
 };
 
@@ -54,6 +56,12 @@ void manager_tell_leader(struct manager *manager, const struct object *lease);
 
 /* Whether it works, and no key waits or is worked on. Any thread. */
 bool manager_is_idle(struct manager *manager);
+
+/* Whether it has begun to work: with a lease, whether it leads. Any thread. */
+bool manager_is_working(const struct manager *manager);
+
+/* The caches, and what the controllers work with beside them. Borrowed. Any thread may read. */
+const struct controller *manager_controller(const struct manager *manager);
 
 /* Have the form of health checks: whether the caches were filled; whether no watch is lost for
  * long; whether no loop is stuck; whether who works holds the lease. */

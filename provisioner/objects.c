@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "names.h"
 #include "resize_fields.h"
 
 /* The first of two annotations that is set, or NULL. */
@@ -216,6 +217,17 @@ static int volume_parse(
 	return 0;
 }
 
+static int volume_with_path_parse(
+	struct object *object, struct pack *pack, struct json_object *json, struct error *err)
+{
+	struct json_object *spec = json_member(json, "spec", json_type_object);
+	struct json_object *csi = json_member(spec, "csi", json_type_object);
+	struct json_object *context = json_member(csi, "volumeAttributes", json_type_object);
+
+	pack_string(pack, &((struct volume *)object)->path, json_string(context, ORDINAL_KEY_PATH));
+	return volume_parse(object, pack, json, err);
+}
+
 static void class_parse_allowed(
 	struct storage_class *class, struct pack *pack, struct json_object *terms)
 {
@@ -299,6 +311,7 @@ static int stateful_set_parse(
 	struct json_object *spec = json_member(json, "spec", json_type_object);
 	struct json_object *selector = json_member(spec, "selector", json_type_object);
 	struct json_object *ordinals = json_member(spec, "ordinals", json_type_object);
+	struct json_object *replicas = json_member(spec, "replicas", json_type_int);
 
 	(void)err;
 	set_parse_templates(set, pack, json_member(spec, "volumeClaimTemplates", json_type_array));
@@ -306,6 +319,9 @@ static int stateful_set_parse(
 		set, pack, json_member(selector, "matchExpressions", json_type_array));
 	pack_map(pack, &set->match_labels, json_member(selector, "matchLabels", json_type_object));
 	set->first_ordinal = json_object_get_int64(json_member(ordinals, "start", json_type_int));
+	set->replicas = replicas ? json_object_get_int64(replicas) : 1;
+	if (set->replicas < 0)
+		set->replicas = 0;
 	return 0;
 }
 
@@ -372,6 +388,12 @@ const struct object_type volume_type = {
 	.size = sizeof(struct volume),
 	.parse = volume_parse,
 };
+const struct object_type volume_with_path_type = {
+	.plural = "persistentvolumes",
+	.path = "/api/v1/persistentvolumes",
+	.size = sizeof(struct volume),
+	.parse = volume_with_path_parse,
+};
 const struct object_type storage_class_type = {
 	.plural = "storageclasses",
 	.path = "/apis/storage.k8s.io/v1/storageclasses",
@@ -424,8 +446,11 @@ static int parse(
 	struct object *object, struct pack *pack, struct json_object *json, struct error *err)
 {
 	struct json_object *metadata = json_member(json, "metadata", json_type_object);
+	int64_t created;
 
 	object->refs = 1;
+	created = json_time(metadata, "creationTimestamp");
+	object->created = created > 0 && created <= UINT32_MAX ? (uint32_t)created : 0;
 	object->seen_ns = now_ns();
 	pack_string(pack, &object->uid, json_string(metadata, "uid"));
 	pack_string(pack, &object->name, json_string(metadata, "name"));

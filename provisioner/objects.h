@@ -22,8 +22,9 @@ struct object_type;
 /* What every snapshot starts with. */
 struct object {
 	const struct object_type *type;
-	int refs;  /* atomic */
-	char *key; /* by which the store knows it, see below */
+	int refs;         /* atomic */
+	uint32_t created; /* metadata.creationTimestamp, in seconds since 1970; 0: not known */
+	char *key;        /* by which the store knows it, see below */
 	char *uid;
 	char *name;
 	char *namespace; /* "" for cluster-scoped kinds */
@@ -51,6 +52,9 @@ extern const struct object_type stateful_set_type;  /* key: namespace/name */
 extern const struct object_type node_type;          /* key: name */
 extern const struct object_type csi_node_type;      /* key: name, that of the node */
 
+/* The same as volume_type, with their paths, which only the status page needs. */
+extern const struct object_type volume_with_path_type;
+
 /* Keeps a claim while its volume is copied for another claim; external-provisioner's, too. */
 #define CLONING_FINALIZER "provisioner.storage.kubernetes.io/cloning-protection"
 
@@ -76,7 +80,7 @@ struct claim_resize {
 	int64_t failed_at; /* since when the newest of the errors is there, in seconds since 1970 */
 	uint8_t state;     /* enum resize_state */
 	uint8_t conditions; /* those that are True */
-	bool bound;         /* status.phase */
+	bool bound, lost;   /* status.phase */
 };
 
 struct claim {
@@ -135,6 +139,7 @@ struct volume {
 	struct node_term *node_terms; /* of spec.nodeAffinity.required: one must match */
 	size_t node_term_count;
 	struct volume_resize resize;
+	char *path; /* where its data lie, as our driver says; NULL, or "": not known */
 };
 
 /* What one term of a node affinity asks of a node's labels: all of it. */
@@ -169,6 +174,7 @@ struct stateful_set {
 	struct label_expression *expressions; /* and its matchExpressions */
 	size_t expression_count;
 	int64_t first_ordinal; /* spec.ordinals.start, 0 where it does not say */
+	int64_t replicas;      /* spec.replicas, 1 where it does not say; not negative */
 };
 
 enum label_verb { LABEL_IN, LABEL_NOT_IN, LABEL_EXISTS, LABEL_DOES_NOT_EXIST, LABEL_UNKNOWN };

@@ -107,6 +107,10 @@ static const struct flag flags[] = {
 		0, 0, NULL},
 	{"metrics-path", FLAG_STRING, &parsed.metrics_path,
 		"Path of the metrics. Default /metrics.", 0, 0, NULL},
+	{"status-page", FLAG_BOOL, &parsed.status_page,
+		"Serve /status there, a page that shows the replicas of all StatefulSets and their "
+		"volumes, and /status.json: to whoever reaches it.",
+		0, 0, NULL},
 	{"sweep", FLAG_CHOICE, &parsed.sweep,
 		"What is done about volumes of our own driver that nothing in this cluster "
 		"knows any more (needs --extra-create-metadata). Default report.",
@@ -171,6 +175,8 @@ static void check(struct options *options)
 	check_lease(options);
 	if (*options->metrics_path != '/')
 		flags_reject(PROGRAM, flags, "metrics-path", "must begin with a slash");
+	if (options->status_page && !*options->http_endpoint)
+		flags_reject(PROGRAM, flags, "status-page", "needs --http-endpoint");
 	if (options->retry_interval_max_ms < options->retry_interval_start_ms)
 		flags_reject(PROGRAM, flags, "retry-interval-max",
 			"is shorter than --retry-interval-start");

@@ -25,6 +25,7 @@ struct options {
 	int lease_duration_ms, renew_deadline_ms, retry_period_ms;
 	const char *http_endpoint; /* "": none */
 	const char *metrics_path;
+	bool status_page;
 	int sweep; /* enum sweep_mode */
 	int sweep_interval_ms, sweep_grace_ms;
 	int workers;

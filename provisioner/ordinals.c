@@ -220,3 +220,14 @@ int ordinals_resolve(struct ordinals *ordinals, const struct claim *claim, struc
 	*ret_found = search_result(&search, ret_place);
 	return 0;
 }
+
+bool ordinals_find_cached(
+	const struct ordinals *ordinals, const struct claim *claim, struct place *ret_place)
+{
+	struct search search;
+
+	if (!search_init(&search, claim))
+		return false;
+	search_sets(&search, ordinals->sets);
+	return search_result(&search, ret_place);
+}

@@ -35,4 +35,8 @@ DEFINE_CLEANUP(struct ordinals *, ordinals_free);
 int ordinals_resolve(struct ordinals *ordinals, const struct claim *claim, struct place *ret_place,
 	bool *ret_found, struct error *err);
 
+/* What the cache alone tells: whether CLAIM has a place, so far. Waits for nobody. */
+bool ordinals_find_cached(
+	const struct ordinals *ordinals, const struct claim *claim, struct place *ret_place);
+
 #endif

@@ -2,7 +2,6 @@
 #include "resize_fields.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "quantity.h"
 
@@ -60,19 +59,11 @@ static uint8_t bit_of(const char *const *names, size_t count, const char *name)
 	return 0;
 }
 
-/* Seconds since 1970 of an RFC 3339 time; 0 where it is none. */
-static int64_t seconds_of(const char *text)
-{
-	struct tm time = {.tm_sec = 0};
-
-	return text && strptime(text, "%Y-%m-%dT%H:%M:%S", &time) ? timegm(&time) : 0;
-}
-
 static void read_condition(struct claim_resize *resize, struct json_object *condition)
 {
 	const char *status = json_string(condition, "status");
 	uint8_t bit = bit_of(conditions, ARRAY_SIZE(conditions), json_string(condition, "type"));
-	int64_t time = seconds_of(json_string(condition, "lastTransitionTime"));
+	int64_t time = json_time(condition, "lastTransitionTime");
 
 	if (!status || strcmp(status, "True"))
 		return;
@@ -91,6 +82,7 @@ void resize_fields_of_claim(struct claim_resize *resize, struct json_object *cla
 	size_t count = list ? json_object_array_length(list) : 0;
 
 	*resize = (struct claim_resize){.bound = phase && !strcmp(phase, "Bound"),
+		.lost = phase && !strcmp(phase, "Lost"),
 		.capacity = storage_of(status, "capacity"),
 		.allocated = storage_of(status, "allocatedResources")};
 	for (size_t i = 0; state && i < ARRAY_SIZE(states); i++)

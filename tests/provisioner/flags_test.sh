@@ -114,6 +114,8 @@ check "lease: retried too often" 2 "--leader-election-retry-period: must be from
   --leader-election-retry-period=99ms
 check "metrics path: relative" 2 "--metrics-path: must begin with a slash" --metrics-path=metrics
 check "metrics path: empty" 2 "--metrics-path: must begin with a slash" --metrics-path=
+check "status page: nowhere to serve it" 2 "--status-page: needs --http-endpoint" --status-page
+check "status page: neither" 2 '--status-page: "on" is neither true nor false' --status-page=on
 check "sweep: unknown" 2 '--sweep: "delete" is not one of report|archive|off' --sweep=delete
 check "sweep interval: too long" 2 "--sweep-interval: must be from 0" --sweep-interval=25h
 check "sweep interval: no unit" 2 '--sweep-interval: "0" lacks a unit' --sweep-interval=0
@@ -125,7 +127,7 @@ check "node deployment" 1 "use --kubeconfig=FILE" --node-deployment --node=n
 check "all that is new" 1 "use --kubeconfig=FILE" --eager=false --leader-election \
   --leader-election-namespace=ns --leader-election-lease-duration=15s \
   --leader-election-renew-deadline=10s --leader-election-retry-period=2s --http-endpoint=:0 \
-  --metrics-path=/m --sweep=archive --sweep-interval=0s
+  --metrics-path=/m --status-page --sweep=archive --sweep-interval=0s
 check "topology" 1 "use --kubeconfig=FILE" --strict-topology --immediate-topology=false \
   --node-deployment-immediate-binding=false --node-deployment-base-delay=0s
 export NODE_NAME=n

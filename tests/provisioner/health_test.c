@@ -79,8 +79,9 @@ static void begin(struct fixture *fixture)
 			.namespace = "ns",
 			.journal = "journal",
 			.metrics = fixture->metrics});
-	if (health_new(fixture->manager, &fixture->driver, fixture->metrics, "127.0.0.1:0",
-		    "/metrics", &fixture->health, &err) < 0)
+	if (health_new(fixture->manager, &fixture->driver,
+		    &(struct health_options){.address = "127.0.0.1:0", .metrics = fixture->metrics},
+		    &fixture->health, &err) < 0)
 		fail_msg("%s", err.text);
 }
 
@@ -209,8 +210,10 @@ static void test_address_in_use(void **state)
 	(void)state;
 	begin(&fixture);
 	snprintf(address, sizeof(address), "127.0.0.1:%d", health_port(fixture.health));
-	assert_int_equal(health_new(fixture.manager, &fixture.driver, fixture.metrics, address,
-				 "/metrics", &second, &err),
+	assert_int_equal(
+		health_new(fixture.manager, &fixture.driver,
+			&(struct health_options){.address = address, .metrics = fixture.metrics},
+			&second, &err),
 		-1);
 	assert_null(second);
 	assert_true(err.kind != ERROR_NONE);
