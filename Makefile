@@ -119,6 +119,12 @@ $(BUILD)/tests/provisioner/scripted_driver: $(BUILD)/tests/provisioner/scripted_
 		scripted_volumes.o message_text.o) $(SERVER) $(SHARED)
 	$(say) LD $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+# A cluster in memory, whose status page a browser is shown.
+STATUS_SERVER := $(BUILD)/tests/provisioner/status_server
+$(STATUS_SERVER): $(BUILD)/tests/provisioner/status_server.o $(call objects,tests/provisioner/support) \
+		$(filter-out %/main.o,$(call objects,provisioner)) $(SERVER) $(SHARED)
+	$(say) LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 $(BUILD)/tests/provisioner/csi_client_failures_test: | $(BUILD)/tests/provisioner/scripted_driver
 # These start the programs.
 $(BUILD)/tests/csi/restart_test: | $(BUILD)/ordinal-csi
@@ -152,7 +158,8 @@ guest-tests:
 	+@$(MAKE) --no-print-directory SANITIZE= guest-tests
 endif
 
-test: build/.packages-test build/.packages-uml $(PROGRAMS) $(TESTS) guest-tests
+test: build/.packages-test build/.packages-browser build/.packages-uml $(PROGRAMS) $(TESTS) \
+		$(STATUS_SERVER) guest-tests
 	@tests/run $(BUILD) $(TESTS)
 
 # Seeds that make test does not try.
