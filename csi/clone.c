@@ -17,6 +17,8 @@ void clone_source_done(struct clone_source *source)
 {
 	cleanup_close(&source->fd);
 	keylock_release(&source->held);
+	if (source->pinned_in)
+		inventory_unpin(take_ptr(source->pinned_in), &source->pinned);
 }
 
 static bool may_go_on(void *context)
@@ -114,6 +116,15 @@ static int make_copy(struct clones *clones, struct base *base, const struct volu
 	return copy_bounded(clones, base, fd, source, err);
 }
 
+int clone_copy(struct clones *clones, struct base *base, const struct volume_hash *hash,
+	const struct clone_source *source, struct error *err)
+{
+	if (make_copy(clones, base, hash, source, err) == 0)
+		return 0;
+	return error_prefix(err, "copy %s %s",
+		volume_id_is_snapshot(source->id) ? "snapshot" : "volume", source->id);
+}
+
 /* Whether an earlier call moved the copy. */
 static int check_moved(struct base *base, const struct record *record, struct error *err)
 {
@@ -134,8 +145,8 @@ int clone_make(struct clones *clones, struct base *base, const struct volume_has
 {
 	*ret_occupied = false;
 	if (!record->copied) {
-		if (make_copy(clones, base, hash, source, err) < 0)
-			return error_prefix(err, "copy volume %s", source->id);
+		if (clone_copy(clones, base, hash, source, err) < 0)
+			return -1;
 		record->copied = 1;
 		if (catalog_intend(base->catalog, hash, record, NULL, err) < 0)
 			return -1;

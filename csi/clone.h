@@ -27,6 +27,8 @@ struct clone_source {
 	int fd;          /* its directory, O_RDONLY */
 	bool allow_live; /* a pod may use it meanwhile */
 	struct keylock_holder held;
+	struct inventory *pinned_in; /* where it is the archive of the snapshot PINNED */
+	struct volume_hash pinned;
 };
 
 void clone_source_done(struct clone_source *source);
@@ -38,6 +40,11 @@ void clone_source_done(struct clone_source *source);
 int clone_make(struct clones *clones, struct base *base, const struct volume_hash *hash,
 	struct record *record, const struct clone_source *source, bool *ret_occupied,
 	struct error *err);
+
+/* Copy SOURCE, whole and on disk, to the directory that HASH names among the unfinished ones of
+ * BASE: the first half of clone_make(). */
+int clone_copy(struct clones *clones, struct base *base, const struct volume_hash *hash,
+	const struct clone_source *source, struct error *err);
 
 /* Throw away what there is at the path of a copy that will not be a volume. Its record goes next,
  * and clone_sweep() takes what else there is. */

@@ -5,6 +5,7 @@
 #include "csi.pb-c.h"
 #include "driver.h"
 #include "requests.h"
+#include "snapshot_server.h"
 #include "volume_message.h"
 
 /* Volumes on a page of ListVolumes; clients of gRPC take answers of 4 MiB. */
@@ -37,15 +38,37 @@ static struct volume_size size_of(const Csi__V1__CapacityRange *range)
 		     : (struct volume_size){0};
 }
 
-static int check_source(const Csi__V1__VolumeContentSource *source, struct error *err)
+/* What is to be copied; empty where SOURCE does not say, NULL without. */
+static const char *source_id(const Csi__V1__VolumeContentSource *source)
 {
 	if (!source)
+		return NULL;
+	switch (source->type_case) {
+	case CSI__V1__VOLUME_CONTENT_SOURCE__TYPE_VOLUME:
+		return source->volume->volume_id;
+	case CSI__V1__VOLUME_CONTENT_SOURCE__TYPE_SNAPSHOT:
+		return source->snapshot->snapshot_id;
+	default:
+		return "";
+	}
+}
+
+static int check_source(const Csi__V1__VolumeContentSource *source, struct error *err)
+{
+	const char *id = source_id(source);
+	bool snapshot;
+
+	if (!source)
 		return 0;
-	if (source->type_case != CSI__V1__VOLUME_CONTENT_SOURCE__TYPE_VOLUME)
-		return error_set(err, ERROR_INVALID,
-			"volume_content_source: only a volume can be copied by this driver");
-	return requests_check_text("volume_content_source: volume_id", source->volume->volume_id,
-		REQUEST_TEXT_MAX, err);
+	snapshot = source->type_case == CSI__V1__VOLUME_CONTENT_SOURCE__TYPE_SNAPSHOT;
+	if (requests_check_text(snapshot ? "volume_content_source: snapshot_id"
+					 : "volume_content_source: volume_id",
+		    id, REQUEST_TEXT_MAX, err) < 0)
+		return -1;
+	if (volume_id_is_snapshot(id) != snapshot)
+		return error_set(err, ERROR_NOT_FOUND, "%s \"%s\" does not exist",
+			snapshot ? "snapshot" : "volume", id);
+	return 0;
 }
 
 static int check_create(const struct driver *driver, const Csi__V1__CreateVolumeRequest *request,
@@ -66,14 +89,6 @@ static int check_create(const struct driver *driver, const Csi__V1__CreateVolume
 	return check_topology(driver, request->accessibility_requirements, err);
 }
 
-static int create(struct driver *driver, const Csi__V1__CreateVolumeRequest *request,
-	struct volume_request *wanted, struct volume *ret, struct error *err)
-{
-	if (request->volume_content_source)
-		wanted->source = request->volume_content_source->volume->volume_id;
-	return volumes_create(&driver->volumes, wanted, ret, err);
-}
-
 static int create_volume(
 	void *context, const ProtobufCMessage *message, struct rpc_reply *reply, struct error *err)
 {
@@ -89,6 +104,7 @@ static int create_volume(
 		.size = size_of(request->capacity_range),
 		.parameters = &parameters,
 		.cancelled = rpc_reply_cancelled(reply),
+		.source = source_id(request->volume_content_source),
 	};
 
 	if (check_create(driver, request, &options, err) < 0 ||
@@ -98,7 +114,7 @@ static int create_volume(
 			&parameters.on_delete, err) < 0)
 		return -1;
 	parameters.mount_options = *options.text ? options.text : NULL;
-	if (create(driver, request, &wanted, &volume, err) < 0)
+	if (volumes_create(&driver->volumes, &wanted, &volume, err) < 0)
 		return -1;
 	volume_message_init(&answer, driver, &volume);
 	response.volume = &answer.volume;
@@ -438,6 +454,8 @@ static int controller_get_capabilities(
 		RPC(CREATE_DELETE_VOLUME),
 		RPC(LIST_VOLUMES),
 		RPC(GET_CAPACITY),
+		RPC(CREATE_DELETE_SNAPSHOT),
+		RPC(LIST_SNAPSHOTS),
 		RPC(CLONE_VOLUME),
 		RPC(EXPAND_VOLUME),
 		RPC(VOLUME_CONDITION),
@@ -488,6 +506,12 @@ const struct rpc_method controller_methods[] = {
 	{"/csi.v1.Controller/ControllerModifyVolume",
 		&csi__v1__controller_modify_volume_request__descriptor, controller_modify_volume,
 		modify_subject},
+	{"/csi.v1.Controller/CreateSnapshot", &csi__v1__create_snapshot_request__descriptor,
+		snapshot_server_create, snapshot_server_create_subject},
+	{"/csi.v1.Controller/DeleteSnapshot", &csi__v1__delete_snapshot_request__descriptor,
+		snapshot_server_delete, snapshot_server_delete_subject},
+	{"/csi.v1.Controller/ListSnapshots", &csi__v1__list_snapshots_request__descriptor,
+		snapshot_server_list, NULL},
 	{"/csi.v1.Controller/ControllerGetCapabilities",
 		&csi__v1__controller_get_capabilities_request__descriptor,
 		controller_get_capabilities, NULL},

@@ -279,6 +279,69 @@ bool inventory_first_to_expire(
 	return entry != NULL;
 }
 
+bool inventory_find_snapshot(struct inventory *inventory, const struct volume_hash *snapshot,
+	struct volume_hash *ret_hash)
+{
+	const struct retired_entry *entry;
+
+	pthread_mutex_lock(&inventory->mutex);
+	entry = retired_find_snapshot(&inventory->retired, snapshot);
+	if (entry)
+		*ret_hash = entry->hash;
+	pthread_mutex_unlock(&inventory->mutex);
+	return entry != NULL;
+}
+
+void inventory_snapshots(
+	struct inventory *inventory, struct volume_hash **ret_snapshots, size_t *ret_count)
+{
+	const struct retired *retired = &inventory->retired;
+	struct volume_hash *snapshots;
+	size_t count = 0;
+
+	pthread_mutex_lock(&inventory->mutex);
+	snapshots = calloc(retired->count + 1, sizeof(*snapshots));
+	if (!snapshots)
+		abort();
+	for (size_t i = 0; i < retired->count; i++)
+		if (*retired->entries[i].snapshot.text)
+			snapshots[count++] = retired->entries[i].snapshot;
+	pthread_mutex_unlock(&inventory->mutex);
+	*ret_snapshots = snapshots;
+	*ret_count = count;
+}
+
+static void add_pins(struct inventory *inventory, const struct volume_hash *snapshot, int pins)
+{
+	struct retired_entry *entry;
+
+	pthread_mutex_lock(&inventory->mutex);
+	entry = retired_find_snapshot(&inventory->retired, snapshot);
+	if (entry)
+		entry->pins += pins;
+	pthread_mutex_unlock(&inventory->mutex);
+}
+
+void inventory_pin(struct inventory *inventory, const struct volume_hash *snapshot)
+{
+	add_pins(inventory, snapshot, 1);
+}
+
+void inventory_unpin(struct inventory *inventory, const struct volume_hash *snapshot)
+{
+	add_pins(inventory, snapshot, -1);
+}
+
+bool inventory_is_pinned(struct inventory *inventory, const struct volume_hash *hash)
+{
+	bool pinned;
+
+	pthread_mutex_lock(&inventory->mutex);
+	pinned = retired_is_pinned(&inventory->retired, hash);
+	pthread_mutex_unlock(&inventory->mutex);
+	return pinned;
+}
+
 void inventory_add_unfinished(struct inventory *inventory, const struct volume_hash *hash)
 {
 	pthread_mutex_lock(&inventory->mutex);
@@ -398,6 +461,10 @@ static int load_living(struct loading *loading, const struct volume_hash *hash, 
 		loading->hashes[loading->retired_count++] = *hash;
 		return 0;
 	}
+	if (record->snapshot) {
+		add_hash(&inventory->unfinished, &inventory->unfinished_count, hash);
+		return 0;
+	}
 	if (reserve(inventory, record->path, hash, err) < 0)
 		return -1;
 	if (record->state == RECORD_BASE)
@@ -465,7 +532,8 @@ static int load_archived(struct loading *loading, const struct volume_hash *hash
 		return 0;
 	}
 	/* Taken up, or removed by hand: then the path is free or another's by now. */
-	if (claim || !record->archive || reserve(inventory, record->path, hash, NULL) < 0)
+	if (claim || record->snapshot || !record->archive ||
+		reserve(inventory, record->path, hash, NULL) < 0)
 		return catalog_remove(loading->catalog, hash, err);
 	place_index_add(&inventory->archives, record->archive, hash);
 	add_hash(&inventory->unfinished, &inventory->unfinished_count, hash);

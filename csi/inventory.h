@@ -92,6 +92,18 @@ bool inventory_first_to_expire(
 /* Let the archive expire at the time WHEN instead. */
 void inventory_postpone(struct inventory *inventory, const struct volume_hash *hash, int64_t when);
 
+/* The record of the archive whose snapshot's id holds SNAPSHOT, or false; and those of all that are
+ * whole, in no order. Caller frees. */
+bool inventory_find_snapshot(struct inventory *inventory, const struct volume_hash *snapshot,
+	struct volume_hash *ret_hash);
+void inventory_snapshots(
+	struct inventory *inventory, struct volume_hash **ret_snapshots, size_t *ret_count);
+
+/* Keep an archive where it is while it is copied, and no longer. */
+void inventory_pin(struct inventory *inventory, const struct volume_hash *snapshot);
+void inventory_unpin(struct inventory *inventory, const struct volume_hash *snapshot);
+bool inventory_is_pinned(struct inventory *inventory, const struct volume_hash *hash);
+
 /* Remember, or forget, that an archived volume's data are still where the volume was; a crash
  * leaves such ones too. inventory_unfinished() has the INDEXth, or says false. */
 void inventory_add_unfinished(struct inventory *inventory, const struct volume_hash *hash);

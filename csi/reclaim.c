@@ -155,26 +155,13 @@ int reclaim_volume(
 	}
 }
 
-int reclaim_finish(struct base *base, const struct volume_hash *hash, struct error *err)
-{
-	_cleanup_(record_freep) struct record *record = NULL;
-
-	if (catalog_read(base->catalog, hash, &record, err) < 0) {
-		if (err->kind != ERROR_NOT_FOUND)
-			return -1;
-	} else if (record->state == RECORD_ARCHIVED) {
-		return move_to_archive(base, hash, record, err);
-	}
-	/* The record was never written: the volume is still there, or is deleted by now. */
-	inventory_finished(&base->inventory, hash);
-	return 0;
-}
-
-static int expire(struct base *base, const struct volume_hash *hash, struct error *err)
+int reclaim_drop(struct base *base, const struct volume_hash *hash, struct error *err)
 {
 	_cleanup_(record_freep) struct record *record = NULL;
 	int archive_dir = catalog_archive(base->catalog);
 
+	if (inventory_is_pinned(&base->inventory, hash))
+		return error_set(err, ERROR_ABORTED, "it is being copied: try again");
 	if (catalog_read(base->catalog, hash, &record, err) < 0) {
 		if (err->kind != ERROR_NOT_FOUND)
 			return -1;
@@ -188,6 +175,36 @@ static int expire(struct base *base, const struct volume_hash *hash, struct erro
 	inventory_remove_retired(&base->inventory, hash);
 	inventory_remove_archive(&base->inventory, record->archive);
 	beneath_prune_parents(archive_dir, record->archive);
+	return 0;
+}
+
+static int drop_begun(struct base *base, const struct volume_hash *hash, struct error *err)
+{
+	int result;
+
+	pthread_mutex_lock(&base->takeover);
+	result = reclaim_drop(base, hash, err);
+	pthread_mutex_unlock(&base->takeover);
+	return result;
+}
+
+int reclaim_finish(struct base *base, const struct volume_hash *hash, struct error *err)
+{
+	_cleanup_(record_freep) struct record *record = NULL;
+
+	if (catalog_read(base->catalog, hash, &record, err) < 0) {
+		if (err->kind != ERROR_NOT_FOUND)
+			return -1;
+	} else if (record->snapshot) {
+		/* Whoever wanted it begins anew; or has done so. */
+		if (!inventory_is_retired(&base->inventory, hash) &&
+			drop_begun(base, hash, err) < 0)
+			return -1;
+	} else if (record->state == RECORD_ARCHIVED) {
+		return move_to_archive(base, hash, record, err);
+	}
+	/* The record was never written: the volume is still there, or is deleted by now. */
+	inventory_finished(&base->inventory, hash);
 	return 0;
 }
 
@@ -217,7 +234,8 @@ int reclaim_expire(struct base *base, int64_t *ret_wait, struct error *err)
 		}
 		pthread_mutex_lock(&base->takeover);
 		/* Somebody may have taken it up meanwhile. */
-		if (inventory_is_retired(&base->inventory, &hash) && expire(base, &hash, err) < 0) {
+		if (inventory_is_retired(&base->inventory, &hash) &&
+			reclaim_drop(base, &hash, err) < 0) {
 			inventory_postpone(&base->inventory, &hash, now + EXPIRE_AGAIN);
 			result = -1;
 		}
@@ -292,6 +310,9 @@ static int claim_newest(struct base *base, const struct volume_hash *hash, struc
 		}
 		if (look_for_data(base, predecessor, &there, err) < 0)
 			return error_prefix(err, "look for data to take up");
+		if (there && inventory_is_pinned(&base->inventory, &from))
+			return error_set(err, ERROR_ABORTED,
+				"the data that are to be taken up are being copied: try again");
 		if (there)
 			return claim(base, hash, record, &from, predecessor, err);
 		if (forget_removed(base, &from, predecessor, err) < 0)
@@ -424,16 +445,13 @@ static int set_aside(struct base *base, const struct volume_hash *hash, const st
 	struct error *err)
 {
 	struct inventory *inventory = &base->inventory;
-	_cleanup_free_ char *name = NULL;
 	struct volume_hash other;
 	int result;
 
-	if (!inventory_is_retired(inventory, hash))
+	if (!inventory_is_retired(inventory, hash) || inventory_is_pinned(inventory, hash))
 		return error_set(err, ERROR_ABORTED,
 			"the data of an earlier volume of this name are on their way: try again");
-	if (asprintf(&name, "%s\n%lld", record->name, (long long)record->retired) < 0)
-		abort();
-	volume_id_hash(name, &other);
+	retired_hash(record, &other);
 	result = catalog_rename(base->catalog, hash, &other, err);
 	/* It may be done, and only not be certain to outlive a power cut. */
 	if (result < 0 && catalog_has_record(base->catalog, hash))

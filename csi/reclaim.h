@@ -15,12 +15,17 @@
 int reclaim_volume(struct base *base, const struct volume_hash *hash, struct record *record,
 	struct error *err);
 
-/* Go on with the archiving of a volume that a crash or an error interrupted, if it still waits. */
+/* Go on with the archiving of a volume that a crash or an error interrupted, if it still waits; or
+ * remove a snapshot that was begun. */
 int reclaim_finish(struct base *base, const struct volume_hash *hash, struct error *err);
 
 /* Move the archives whose time has come to the trash: all of them, though one fails. *RET_WAIT is
  * how long it is until the next one's comes, in microseconds, INT64_MAX for never. */
 int reclaim_expire(struct base *base, int64_t *ret_wait, struct error *err);
+
+/* Move the archive of HASH, whole or begun, to the trash; one without a record is success.
+ * ERROR_ABORTED while it is copied. Under the takeover mutex of BASE. */
+int reclaim_drop(struct base *base, const struct volume_hash *hash, struct error *err);
 
 /* Find the newest data that were left at RECORD's place in its set, and claim them for its volume:
  * RECORD->predecessor is set, and RECORD->path where the data stay where they are. Without any,

@@ -60,6 +60,7 @@ static const struct {
 	{"retired", offsetof(struct record, retired), false},
 	{"predecessorRetired", offsetof(struct record, predecessor_retired), false},
 	{"modified", offsetof(struct record, modified), false},
+	{"snapshot", offsetof(struct record, snapshot), false},
 };
 
 static char **text_at(const struct record *record, size_t field)

@@ -33,13 +33,14 @@ struct record {
 	int64_t retired;        /* when it was deleted, in microseconds since 1970; 0: it lives */
 	int64_t predecessor_retired; /* when that one was: its name may have come back since */
 	int64_t modified;            /* 1: onDelete is not what it was made with any more */
+	int64_t snapshot;            /* 1: an archive that was never a volume: a copy of one */
 	char *name;                  /* CSI's name of the volume */
 	char *place;                 /* the path that was wanted, below the base */
 	char *path;                  /* the path that it has, or had before it was archived */
 	char *archive;               /* once archived: the path below the archive directory */
 	char *predecessor;           /* hash of the retired volume whose data it took up */
 	char *predecessor_pv;        /* what people call that */
-	char *source;                /* id of the volume that it began as a copy of */
+	char *source;                /* id of the volume or snapshot that it began as a copy of */
 
 	/* For administrators, for finding a predecessor and for telling clusters apart; NULL where
 	 * the caller did not say. */

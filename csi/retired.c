@@ -25,7 +25,9 @@ static char *owner_of(const struct record *record)
 {
 	char *owner;
 
-	if (!record->namespace || !record->statefulset || !record->template || !record->ordinal)
+	/* Snapshots stay what they are, whoever comes to the place. */
+	if (record->snapshot || !record->namespace || !record->statefulset || !record->template ||
+		!record->ordinal)
 		return NULL;
 	/* None of them can hold a newline: requests with control characters are refused. */
 	if (asprintf(&owner, "%s\n%s\n%s\n%s", record->namespace, record->statefulset,
@@ -46,6 +48,15 @@ static int64_t expiry_of(const struct record *record)
 	return expires;
 }
 
+void retired_hash(const struct record *record, struct volume_hash *ret_hash)
+{
+	_cleanup_free_ char *name = NULL;
+
+	if (asprintf(&name, "%s\n%lld", record->name, (long long)record->retired) < 0)
+		abort();
+	volume_id_hash(name, ret_hash);
+}
+
 void retired_add(
 	struct retired *retired, const struct volume_hash *hash, const struct record *record)
 {
@@ -56,6 +67,10 @@ void retired_add(
 		.expires = expiry_of(record),
 	};
 
+	if (record->snapshot)
+		entry.snapshot = *hash; /* nothing else has such a name, so that it stays */
+	else if (record->state == RECORD_ARCHIVED)
+		retired_hash(record, &entry.snapshot);
 	if (record->namespace_uid && !(entry.namespace_uid = strdup(record->namespace_uid)))
 		abort();
 	if (retired->count == retired->room) {
@@ -79,6 +94,22 @@ static struct retired_entry *find(const struct retired *retired, const struct vo
 bool retired_has(const struct retired *retired, const struct volume_hash *hash)
 {
 	return find(retired, hash) != NULL;
+}
+
+struct retired_entry *retired_find_snapshot(
+	const struct retired *retired, const struct volume_hash *snapshot)
+{
+	for (size_t i = 0; i < retired->count; i++)
+		if (volume_hash_equal(&retired->entries[i].snapshot, snapshot))
+			return &retired->entries[i];
+	return NULL;
+}
+
+bool retired_is_pinned(const struct retired *retired, const struct volume_hash *hash)
+{
+	const struct retired_entry *entry = find(retired, hash);
+
+	return entry && entry->pins > 0;
 }
 
 void retired_remove(struct retired *retired, const struct volume_hash *hash)

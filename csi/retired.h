@@ -19,6 +19,10 @@ struct retired_entry {
 	char *namespace_uid;
 	int64_t since;   /* when the volume was deleted, in microseconds since 1970 */
 	int64_t expires; /* when its archive may go; INT64_MAX: never */
+
+	/* What the id of an archive's snapshot holds; empty for retained data. */
+	struct volume_hash snapshot;
+	int pins; /* copies of it that are being made */
 };
 
 /* Zeroed memory is an empty list. */
@@ -34,6 +38,17 @@ void retired_add(
 	struct retired *retired, const struct volume_hash *hash, const struct record *record);
 
 bool retired_has(const struct retired *retired, const struct volume_hash *hash);
+
+/* The hash that no later volume of RECORD's name has: it gets that when one comes. */
+void retired_hash(const struct record *record, struct volume_hash *ret_hash);
+
+/* The archive whose snapshot's id holds SNAPSHOT; NULL if there is none. Borrowed until the next
+ * change. */
+struct retired_entry *retired_find_snapshot(
+	const struct retired *retired, const struct volume_hash *snapshot);
+
+/* Whether the data of HASH are being copied. */
+bool retired_is_pinned(const struct retired *retired, const struct volume_hash *hash);
 
 /* Remove the entry of HASH if it is there. */
 void retired_remove(struct retired *retired, const struct volume_hash *hash);

@@ -7,7 +7,8 @@
 
 #include "beneath.h"
 
-#define VERSION "1:"
+#define VERSION          "1:"
+#define SNAPSHOT_VERSION "a:" /* as long: what fits the one fits the other */
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -49,25 +50,60 @@ int volume_id_format(
 	return 0;
 }
 
-static int refuse(const char *text, struct error *err)
+int volume_id_format_snapshot(
+	const struct volume_id *id, char ret_text[VOLUME_ID_MAX + 1], struct error *err)
 {
-	return error_set(
-		err, ERROR_NOT_FOUND, "volume \"%s\" does not exist: this is no id of ours", text);
+	if (volume_id_format(id, ret_text, err) < 0)
+		return -1;
+	memcpy(ret_text, SNAPSHOT_VERSION, strlen(SNAPSHOT_VERSION));
+	return 0;
 }
 
-int volume_id_parse(const char *text, struct volume_id *ret_id, struct error *err)
+static bool has_version(const char *text, const char *version)
+{
+	return !strncmp(text, version, strlen(version));
+}
+
+bool volume_id_is_snapshot(const char *text)
+{
+	return has_version(text, SNAPSHOT_VERSION);
+}
+
+static int refuse(const char *what, const char *text, struct error *err)
+{
+	return error_set(err, ERROR_NOT_FOUND, "%s \"%s\" does not exist: this is no id of ours",
+		what, text);
+}
+
+/* Read what follows the version. */
+static int parse(const char *what, const char *text, struct volume_id *ret_id, struct error *err)
 {
 	const char *hash = text + strlen(VERSION), *server = hash + VOLUME_HASH_LENGTH + 1, *share;
 
-	if (strlen(text) > VOLUME_ID_MAX || strncmp(text, VERSION, strlen(VERSION)) ||
-		strspn(hash, base64url) != VOLUME_HASH_LENGTH || hash[VOLUME_HASH_LENGTH] != ':')
-		return refuse(text, err);
+	if (strlen(text) > VOLUME_ID_MAX || strspn(hash, base64url) != VOLUME_HASH_LENGTH ||
+		hash[VOLUME_HASH_LENGTH] != ':')
+		return refuse(what, text, err);
 	share = *server == ':' ? server : strstr(server, ":/"); /* an IPv6 address has colons */
 	if (!share || share[1] != '/' || (share[2] && beneath_check_path(share + 2, NULL) < 0))
-		return refuse(text, err); /* another spelling would open its base a second time */
+		return refuse(
+			what, text, err); /* another spelling would open its base a second time */
 	memset(ret_id, 0, sizeof(*ret_id));
 	memcpy(ret_id->hash.text, hash, VOLUME_HASH_LENGTH);
 	memcpy(ret_id->server, server, (size_t)(share - server));
 	strcpy(ret_id->share, share + 1);
 	return 0;
+}
+
+int volume_id_parse(const char *text, struct volume_id *ret_id, struct error *err)
+{
+	if (!has_version(text, VERSION))
+		return refuse("volume", text, err);
+	return parse("volume", text, ret_id, err);
+}
+
+int volume_id_parse_snapshot(const char *text, struct volume_id *ret_id, struct error *err)
+{
+	if (!has_version(text, SNAPSHOT_VERSION))
+		return refuse("snapshot", text, err);
+	return parse("snapshot", text, ret_id, err);
 }

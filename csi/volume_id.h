@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a volume id holds: `1:<hash of the name>:<server>:<share>`. It says where the volume's
- * record is, without any state outside that place. Pure functions.
+ * record is, without any state outside that place. A snapshot's begins with `a:`, and its hash is
+ * that of an archive. Pure functions.
  */
 #ifndef ORDINAL_VOLUME_ID_H
 #define ORDINAL_VOLUME_ID_H
@@ -39,5 +40,11 @@ int volume_id_format(
 /* Read TEXT. ERROR_NOT_FOUND for anything that volume_id_format() does not write: no volume of
  * ours can have such an id. */
 int volume_id_parse(const char *text, struct volume_id *ret_id, struct error *err);
+
+/* The same of snapshots; and whether TEXT looks like the id of one. */
+int volume_id_format_snapshot(
+	const struct volume_id *id, char ret_text[VOLUME_ID_MAX + 1], struct error *err);
+int volume_id_parse_snapshot(const char *text, struct volume_id *ret_id, struct error *err);
+bool volume_id_is_snapshot(const char *text);
 
 #endif

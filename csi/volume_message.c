@@ -51,11 +51,18 @@ static void fill_source(struct volume_message *message, const struct record *rec
 	if (!record->source)
 		return;
 	csi__v1__volume_content_source__init(&message->source);
+	message->volume.content_source = &message->source;
+	if (volume_id_is_snapshot(record->source)) {
+		csi__v1__volume_content_source__snapshot_source__init(&message->source_snapshot);
+		message->source_snapshot.snapshot_id = record->source;
+		message->source.type_case = CSI__V1__VOLUME_CONTENT_SOURCE__TYPE_SNAPSHOT;
+		message->source.snapshot = &message->source_snapshot;
+		return;
+	}
 	csi__v1__volume_content_source__volume_source__init(&message->source_volume);
 	message->source_volume.volume_id = record->source;
 	message->source.type_case = CSI__V1__VOLUME_CONTENT_SOURCE__TYPE_VOLUME;
 	message->source.volume = &message->source_volume;
-	message->volume.content_source = &message->source;
 }
 
 static void add_context(struct volume_message *message, const char *key, const char *value)

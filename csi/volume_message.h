@@ -21,6 +21,7 @@ struct volume_message {
 	Csi__V1__Topology topology, *topologies[1];
 	Csi__V1__VolumeContentSource source;
 	Csi__V1__VolumeContentSource__VolumeSource source_volume;
+	Csi__V1__VolumeContentSource__SnapshotSource source_snapshot;
 };
 
 /* Fill *RET; VOLUME and DRIVER are borrowed for as long. Caller calls volume_message_done(). */

@@ -8,6 +8,7 @@
 #include "base_tree.h"
 #include "beneath.h"
 #include "cleanup.h"
+#include "copies.h"
 #include "creation.h"
 #include "log.h"
 #include "reclaim.h"
@@ -151,7 +152,7 @@ static int read_ready(struct catalog *catalog, const char *text, const struct vo
 	return 0;
 }
 
-static int find_ready(struct volumes *volumes, const char *text, struct base **ret_base,
+int volumes_read(struct volumes *volumes, const char *text, struct base **ret_base,
 	struct record **ret_record, struct error *err)
 {
 	struct volume_id id;
@@ -161,61 +162,20 @@ static int find_ready(struct volumes *volumes, const char *text, struct base **r
 	return read_ready((*ret_base)->catalog, text, &id.hash, ret_record, err);
 }
 
-/* Open the volume that is to be copied, which is kept from being deleted meanwhile. A copy for
- * which no size is asked gets the source's. */
-static int open_source(struct volumes *volumes, struct creation *creation,
-	struct clone_source *source, struct error *err)
+int volumes_enter(
+	struct volumes *volumes, struct base *base, struct export_pass *pass, struct error *err)
 {
-	_cleanup_(record_freep) struct record *record = NULL;
-	struct base *base;
-
-	if (find_ready(volumes, source->id, &base, &record, err) < 0)
+	if (base_enter(base, pass, err) < 0)
 		return -1;
-	if (!creation->required)
-		creation->required = record->capacity;
-	if (creation->required < record->capacity ||
-		(creation->limit && creation->limit < creation->required))
-		return error_set(err, ERROR_OUT_OF_RANGE,
-			"volume %s has %lld bytes, and a copy cannot have less: ask for as many",
-			source->id, (long long)record->capacity);
-	return beneath_open_dir(base->fd, record->path, O_RDONLY, &source->fd, err);
+	return become_writer(volumes, base, err);
 }
 
-static int lock_source(struct volumes *volumes, const struct creation *creation,
-	const struct volume_id *id, struct clone_source *source, struct error *err)
+int volumes_enter_at(struct volumes *volumes, const struct volume_id *id, struct export_pass *pass,
+	struct base **ret_base, struct error *err)
 {
-	if (!strcmp(id->hash.text, creation->hash.text))
-		return error_set(err, ERROR_INVALID, "a volume cannot be the copy of itself");
-	return keylock_share(&volumes->busy, id->hash.text, &source->held, err);
-}
-
-/* Make the volume as a copy, unless it is there. What was begun is forgotten without its source. */
-static int create_copy(struct volumes *volumes, const struct volume_request *request,
-	const struct creation *plain, struct record **ret_record, struct error *err)
-{
-	_cleanup_(clone_source_done) struct clone_source source = {
-		.id = request->source,
-		.fd = -1,
-		.allow_live = request->parameters->allow_live_copy,
-	};
-	_cleanup_(record_freep) struct record *begun = NULL;
-	struct creation creation = *plain;
-	struct volume_id id;
-	struct error later;
-
-	creation.source = &source;
-	if (catalog_read(creation.base->catalog, &creation.hash, &begun, &later) == 0 &&
-		begun->state == RECORD_READY)
-		return creation_run(&creation, ret_record, err);
-	if (volume_id_parse(request->source, &id, err) < 0 ||
-		lock_source(volumes, &creation, &id, &source, err) < 0)
+	if (find_base(volumes, id, ret_base, err) < 0)
 		return -1;
-	if (open_source(volumes, &creation, &source, err) == 0)
-		return creation_run(&creation, ret_record, err);
-	if (begun && begun->state == RECORD_CREATING &&
-		creation_forget(creation.base, &creation.hash, begun, &later) < 0)
-		err->kind = ERROR_ABORTED;
-	return -1;
+	return volumes_enter(volumes, *ret_base, pass, err);
 }
 
 int volumes_create(struct volumes *volumes, const struct volume_request *request,
@@ -254,14 +214,14 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 		check_size(creation.base, creation.required, err) < 0)
 		return creation.base->export ? base_explain(creation.base, err) : -1;
 	if (request->source)
-		result = create_copy(volumes, request, &creation, &volume.record, err);
+		result = copies_create(volumes, request, &creation, &volume.record, err);
 	else
 		result = creation_run(&creation, &volume.record, err);
-	if (result < 0) {
-		/* What there is of a copy goes at once: the disk may be full of it. */
+	/* What there is of a copy that was begun goes at once: the disk may be full of it. */
+	if (result < 0 || request->source)
 		trash_wake(&volumes->trash);
+	if (result < 0)
 		return base_explain(creation.base, err);
-	}
 	*ret = volume;
 	return 0;
 }
@@ -295,6 +255,8 @@ static int delete_volume(struct volumes *volumes, struct base *base, const struc
 		inventory_forget(&base->inventory, hash);
 		return 0;
 	}
+	if (record->snapshot)
+		return 0; /* which has no volume's id */
 	return record->state == RECORD_CREATING ? creation_forget(base, hash, record, err)
 						: reclaim_volume(base, hash, record, err);
 }
@@ -337,10 +299,10 @@ static int find_to_change(struct volumes *volumes, const char *text, struct expo
 {
 	struct volume_id id;
 
-	if (volume_id_parse(text, &id, err) < 0 || find_base(volumes, &id, ret_base, err) < 0 ||
-		base_enter(*ret_base, pass, err) < 0 || become_writer(volumes, *ret_base, err) < 0)
+	if (volume_id_parse(text, &id, err) < 0 ||
+		volumes_enter_at(volumes, &id, pass, ret_base, err) < 0)
 		return -1;
-	return find_ready(volumes, text, ret_base, ret_record, err);
+	return volumes_read(volumes, text, ret_base, ret_record, err);
 }
 
 static int expand(struct volumes *volumes, const char *text, const struct volume_size *size,

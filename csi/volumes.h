@@ -36,7 +36,7 @@ struct volume_request {
 	struct volume_size size;
 	const struct parameters *parameters;
 	const atomic_bool *cancelled;
-	const char *source; /* id of the volume to copy, or NULL */
+	const char *source; /* id of the volume or snapshot to copy, or NULL */
 };
 
 struct volume {
@@ -88,6 +88,18 @@ int volumes_expand(struct volumes *volumes, const char *id, const struct volume_
 /* Let deleting the volume do something else to its data than its class said; on disk on return. */
 int volumes_modify(struct volumes *volumes, const char *id, enum on_delete on_delete,
 	const atomic_bool *cancelled, struct error *err);
+
+/* For snapshots.h. Be inside BASE, or the base of ID, as the writer of its catalog. Caller calls
+ * export_leave(PASS). */
+int volumes_enter(
+	struct volumes *volumes, struct base *base, struct export_pass *pass, struct error *err);
+int volumes_enter_at(struct volumes *volumes, const struct volume_id *id, struct export_pass *pass,
+	struct base **ret_base, struct error *err);
+
+/* For those who make copies: the record of a volume that is ready, and its base. ERROR_NOT_FOUND
+ * without. Caller frees the record. */
+int volumes_read(struct volumes *volumes, const char *id, struct base **ret_base,
+	struct record **ret_record, struct error *err);
 
 /* Find a volume that is ready, or ERROR_NOT_FOUND. Caller calls volume_done(RET). */
 int volumes_find(struct volumes *volumes, const char *id, struct volume *ret, struct error *err);

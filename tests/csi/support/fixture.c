@@ -192,6 +192,36 @@ static size_t fill_parameters(const char *const *texts,
 	return count;
 }
 
+/* What SOURCE, a volume or snapshot, is to CreateVolume; in static memory. */
+static Csi__V1__VolumeContentSource *content_source(const char *source)
+{
+	static Csi__V1__VolumeContentSource content;
+	static Csi__V1__VolumeContentSource__VolumeSource volume;
+	static Csi__V1__VolumeContentSource__SnapshotSource snapshot;
+
+	csi__v1__volume_content_source__init(&content);
+	csi__v1__volume_content_source__volume_source__init(&volume);
+	csi__v1__volume_content_source__snapshot_source__init(&snapshot);
+	volume.volume_id = snapshot.snapshot_id = (char *)source;
+	if (volume_id_is_snapshot(source)) {
+		content.type_case = CSI__V1__VOLUME_CONTENT_SOURCE__TYPE_SNAPSHOT;
+		content.snapshot = &snapshot;
+	} else {
+		content.type_case = CSI__V1__VOLUME_CONTENT_SOURCE__TYPE_VOLUME;
+		content.volume = &volume;
+	}
+	return &content;
+}
+
+static void check_content_source(const Csi__V1__VolumeContentSource *content, const char *source)
+{
+	assert_true(!content == !source);
+	if (source)
+		assert_string_equal(volume_id_is_snapshot(source) ? content->snapshot->snapshot_id
+								  : content->volume->volume_id,
+			source);
+}
+
 char *fixture_create(struct fixture *fixture, const struct create *create, enum error_kind kind,
 	const char *text)
 {
@@ -206,9 +236,6 @@ char *fixture_create(struct fixture *fixture, const struct create *create, enum 
 		CSI__V1__VOLUME_CAPABILITY__BLOCK_VOLUME__INIT;
 	Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
 	Csi__V1__VolumeCapability *capabilities[] = {&capability};
-	Csi__V1__VolumeContentSource source = CSI__V1__VOLUME_CONTENT_SOURCE__INIT;
-	Csi__V1__VolumeContentSource__VolumeSource source_volume =
-		CSI__V1__VOLUME_CONTENT_SOURCE__VOLUME_SOURCE__INIT;
 	Csi__V1__CreateVolumeRequest request = CSI__V1__CREATE_VOLUME_REQUEST__INIT;
 	Csi__V1__CreateVolumeResponse *response;
 	char *id = NULL;
@@ -225,10 +252,7 @@ char *fixture_create(struct fixture *fixture, const struct create *create, enum 
 		capability.block = &block;
 	else
 		capability.mount = &mount_volume;
-	source_volume.volume_id = (char *)create->source;
-	source.type_case = CSI__V1__VOLUME_CONTENT_SOURCE__TYPE_VOLUME;
-	source.volume = &source_volume;
-	request.volume_content_source = create->source ? &source : NULL;
+	request.volume_content_source = create->source ? content_source(create->source) : NULL;
 	request.name = (char *)create->name;
 	request.capacity_range = create->required || create->limit ? &range : NULL;
 	request.volume_capabilities = capabilities;
@@ -240,10 +264,7 @@ char *fixture_create(struct fixture *fixture, const struct create *create, enum 
 	if (response) {
 		assert_int_equal(response->volume->capacity_bytes, create->required);
 		assert_int_equal(response->volume->n_accessible_topology, fixture_is_nfs() ? 0 : 1);
-		assert_true(!response->volume->content_source == !create->source);
-		if (create->source)
-			assert_string_equal(response->volume->content_source->volume->volume_id,
-				create->source);
+		check_content_source(response->volume->content_source, create->source);
 		id = strdup(response->volume->volume_id);
 	}
 	fixture_free(response);
