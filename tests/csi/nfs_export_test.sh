@@ -4,7 +4,7 @@
 set -u
 build=${BUILD:-build}
 failed=0
-for test in hostile modify reclaim reclaim_crash reclaim_failure snapshots volumes; do
+for test in hostile modify reclaim reclaim_crash reclaim_failure snapshots snapshot_crash volumes; do
   echo "== $test, on NFS"
   ORDINAL_BACKEND=nfs "$build/tests/csi/${test}_test" || failed=1
 done
