@@ -12,7 +12,7 @@
 #include "error.h"
 #include "exports.h"
 #include "flags.h"
-#include "location.h"
+#include "locations.h"
 #include "parameters.h"
 
 struct backend {
@@ -35,9 +35,10 @@ struct backend_ops {
 	/* The INDEXth base that may be there before anybody asks for it; false after the last. */
 	bool (*known)(const struct backend *backend, int index, struct location *ret_location);
 
-	/* Which base the parameters mean; ERROR_INVALID where they may not mean it. */
+	/* Which bases the parameters mean, one of them or more; ERROR_INVALID where they may not
+	 * mean them. RET is empty before; caller calls locations_done(), also on failure. */
 	int (*locate)(const struct backend *backend, const struct parameters *parameters,
-		struct location *ret_location, struct error *err);
+		struct locations *ret, struct error *err);
 
 	/* Whether LOCATION lies below a base that always is one: it keeps the list of those below
 	 * it. */

@@ -61,16 +61,17 @@ static bool find_root(
 }
 
 static int locate(const struct backend *backend, const struct parameters *parameters,
-	struct location *ret_location, struct error *err)
+	struct locations *ret, struct error *err)
 {
 	const char *path = parameters->path ? parameters->path : backend->roots->values[0];
 	char root[VOLUME_ID_MAX + 1];
 	struct location location = {0};
 
-	if (parameters->server || parameters->share)
+	if (parameters->server || parameters->share || parameters->servers)
 		return error_set(err, ERROR_INVALID,
-			"parameters server and share are for NFS, and this driver has volumes on the "
-			"node's own disk: leave them out, or name the NFS driver as provisioner");
+			"parameters server, share and servers are for NFS, and this driver has "
+			"volumes on the node's own disk: leave them out, or name the NFS driver as "
+			"provisioner");
 	if (clean_path(path, location.share, err) < 0)
 		return error_prefix(err, "parameter path");
 	if (!find_root(backend, location.share, root))
@@ -78,7 +79,7 @@ static int locate(const struct backend *backend, const struct parameters *parame
 			"parameter path: %s is not at or below a --hostpath-root of this driver (%s%s)",
 			location.share, backend->roots->values[0],
 			backend->roots->count > 1 ? ", …" : "");
-	*ret_location = location;
+	locations_add(ret, &location);
 	return 0;
 }
 

@@ -60,15 +60,12 @@ static const char *given_path(const struct backend *backend, const struct locati
 	return NULL;
 }
 
-static int locate(const struct backend *backend, const struct parameters *parameters,
+/* The one export that the parameters server and share name, or the driver's own first one. */
+static int locate_one(const struct backend *backend, const struct parameters *parameters,
 	struct location *ret_location, struct error *err)
 {
 	struct location location = {0};
 
-	if (parameters->path)
-		return error_set(err, ERROR_INVALID,
-			"parameter path is for host paths, and this driver has volumes on NFS: say "
-			"server and share");
 	if (!parameters->server && !parameters->share && known(backend, 0, ret_location))
 		return 0;
 	if (!parameters->server || !parameters->share)
@@ -81,6 +78,31 @@ static int locate(const struct backend *backend, const struct parameters *parame
 	if (parameters->mount_options)
 		strcpy(location.options, parameters->mount_options);
 	*ret_location = location;
+	return 0;
+}
+
+static int locate(const struct backend *backend, const struct parameters *parameters,
+	struct locations *ret, struct error *err)
+{
+	struct location location;
+
+	if (parameters->path)
+		return error_set(err, ERROR_INVALID,
+			"parameter path is for host paths, and this driver has volumes on NFS: say "
+			"server and share, or servers");
+	if (parameters->servers && (parameters->server || parameters->share))
+		return error_set(err, ERROR_INVALID,
+			"parameter servers and parameter %s exclude one another: say server and "
+			"share for one export, or servers for several",
+			parameters->server ? "server" : "share");
+	if (parameters->servers) {
+		if (locations_parse(ret, parameters->servers, parameters->mount_options, err) < 0)
+			return error_prefix(err, "parameter servers");
+		return 0;
+	}
+	if (locate_one(backend, parameters, &location, err) < 0)
+		return -1;
+	locations_add(ret, &location);
 	return 0;
 }
 

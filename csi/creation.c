@@ -448,3 +448,40 @@ int creation_run(const struct creation *creation, struct record **ret_record, st
 	*ret_record = begun_anew ? take_ptr(begun_anew) : take_ptr(record);
 	return 0;
 }
+
+/* Whether the base has a volume of the name. Deleted ones, whose data are kept, are none. */
+static int look_for_name(const struct creation *creation, bool *ret_there, struct error *err)
+{
+	_cleanup_(record_freep) struct record *record = NULL;
+	struct catalog *catalog = creation->base->catalog;
+	int found = catalog_read(catalog, &creation->hash, &record, err);
+
+	if (found < 0 && err->kind != ERROR_NOT_FOUND)
+		return -1;
+	*ret_there =
+		catalog_in_trash(catalog, &creation->hash) ||
+		(record && (record->state == RECORD_CREATING || record->state == RECORD_READY));
+	return 0;
+}
+
+int creation_look(
+	const struct creation *creation, bool reuse, struct creation_trace *ret, struct error *err)
+{
+	_cleanup_(record_freep) struct record *record = new_record(creation);
+	struct base *base = creation->base;
+	struct creation_trace trace = {0};
+
+	if (look_for_name(creation, &trace.named, err) < 0)
+		return -1;
+	if (reuse && !trace.named) {
+		if (inventory_is_leaving(&base->inventory, record->path))
+			return error_set(err, ERROR_ABORTED,
+				"the volume at %s/%s is still being deleted: try again", base->name,
+				record->path);
+		if (reclaim_look(base, record, creation->parameters->reuse_across_namespaces,
+			    &trace.retired, err) < 0)
+			return -1;
+	}
+	*ret = trace;
+	return 0;
+}

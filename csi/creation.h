@@ -29,6 +29,17 @@ struct creation {
  * volumes_create(). Caller frees *RET_RECORD. */
 int creation_run(const struct creation *creation, struct record **ret_record, struct error *err);
 
+/* What a base holds already for a volume that is to be made. */
+struct creation_trace {
+	bool named; /* a volume of its name, ready or not, or one that is still being removed */
+	int64_t retired; /* when that was deleted whose data it would take up; 0: nobody's */
+};
+
+/* Look for it; for data to take up only with REUSE. ERROR_ABORTED while it is not known yet what a
+ * deletion will leave. */
+int creation_look(
+	const struct creation *creation, bool reuse, struct creation_trace *ret, struct error *err);
+
 /* Forget a volume that never became ready: nobody has been told of it. */
 int creation_forget(struct base *base, const struct volume_hash *hash, const struct record *record,
 	struct error *err);

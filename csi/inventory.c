@@ -123,6 +123,17 @@ bool inventory_owns(struct inventory *inventory, const char *path, const struct 
 	return inventory_owner(inventory, path, &holder) && volume_hash_equal(&holder, hash);
 }
 
+bool inventory_is_leaving(struct inventory *inventory, const char *path)
+{
+	struct volume_hash holder;
+	bool leaving;
+
+	pthread_mutex_lock(&inventory->mutex);
+	leaving = owner(inventory, path, &holder) && is_going(inventory, &holder);
+	pthread_mutex_unlock(&inventory->mutex);
+	return leaving;
+}
+
 void inventory_release(
 	struct inventory *inventory, const char *path, const struct volume_hash *hash)
 {

@@ -44,6 +44,9 @@ bool inventory_owner(struct inventory *inventory, const char *path, struct volum
 /* Whether this volume has PATH. */
 bool inventory_owns(struct inventory *inventory, const char *path, const struct volume_hash *hash);
 
+/* Whether PATH is that of a volume that is being deleted. */
+bool inventory_is_leaving(struct inventory *inventory, const char *path);
+
 /* Give PATH back, if it is this volume's. */
 void inventory_release(
 	struct inventory *inventory, const char *path, const struct volume_hash *hash);

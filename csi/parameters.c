@@ -211,6 +211,7 @@ static const struct {
 	{"pathPattern", FIELD(path_pattern), parse_text},
 	{"server", FIELD(server), parse_text},
 	{"share", FIELD(share), parse_path},
+	{"servers", FIELD(servers), parse_text},
 	{"onDelete", offsetof(struct parsing, on_delete), parse_on_delete},
 	{"archiveOnDelete", offsetof(struct parsing, archive_on_delete), parse_archive_on_delete},
 	{"archiveTTL", FIELD(archive_ttl), parse_duration},

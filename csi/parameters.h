@@ -18,6 +18,7 @@ struct parameters {
 	const char *path;   /* the base directory, of a host path */
 	const char *server; /* its NFS server and export, otherwise */
 	const char *share;
+	const char *servers;       /* or several of both: "server:/share,…" */
 	const char *mount_options; /* as mount_options.h has them; the caller sets them */
 	const char *path_pattern;  /* where below it */
 	mode_t mode;               /* of the volume's directory */

@@ -293,29 +293,33 @@ static int claim(struct base *base, const struct volume_hash *hash, struct recor
 	return 0;
 }
 
-static int claim_newest(struct base *base, const struct volume_hash *hash, struct record *record,
-	bool any_namespace, struct error *err)
+/* Whose data RECORD's volume may take up; *RET_PREDECESSOR stays NULL where there are none. Under
+ * the takeover mutex. */
+static int find_newest(struct base *base, const struct record *record, bool any_namespace,
+	struct volume_hash *ret_from, struct record **ret_predecessor, struct error *err)
 {
-	struct volume_hash from;
-
-	while (inventory_newest(&base->inventory, record, any_namespace, &from)) {
+	if (any_namespace && inherit_place(base, record, err) < 0)
+		return -1;
+	while (inventory_newest(&base->inventory, record, any_namespace, ret_from)) {
 		_cleanup_(record_freep) struct record *predecessor = NULL;
 		bool there;
 
-		if (catalog_read(base->catalog, &from, &predecessor, err) < 0) {
+		if (catalog_read(base->catalog, ret_from, &predecessor, err) < 0) {
 			if (err->kind != ERROR_NOT_FOUND)
 				return error_prefix(err, "look for data to take up");
-			inventory_forget(&base->inventory, &from);
+			inventory_forget(&base->inventory, ret_from);
 			continue;
 		}
 		if (look_for_data(base, predecessor, &there, err) < 0)
 			return error_prefix(err, "look for data to take up");
-		if (there && inventory_is_pinned(&base->inventory, &from))
+		if (there && inventory_is_pinned(&base->inventory, ret_from))
 			return error_set(err, ERROR_ABORTED,
 				"the data that are to be taken up are being copied: try again");
-		if (there)
-			return claim(base, hash, record, &from, predecessor, err);
-		if (forget_removed(base, &from, predecessor, err) < 0)
+		if (there) {
+			*ret_predecessor = take_ptr(predecessor);
+			return 0;
+		}
+		if (forget_removed(base, ret_from, predecessor, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -324,13 +328,30 @@ static int claim_newest(struct base *base, const struct volume_hash *hash, struc
 int reclaim_claim(struct base *base, const struct volume_hash *hash, struct record *record,
 	bool any_namespace, struct error *err)
 {
+	_cleanup_(record_freep) struct record *predecessor = NULL;
+	struct volume_hash from;
 	int result;
 
 	pthread_mutex_lock(&base->takeover);
-	result = any_namespace ? inherit_place(base, record, err) : 0;
-	if (result == 0)
-		result = claim_newest(base, hash, record, any_namespace, err);
+	result = find_newest(base, record, any_namespace, &from, &predecessor, err);
+	if (result == 0 && predecessor)
+		result = claim(base, hash, record, &from, predecessor, err);
 	pthread_mutex_unlock(&base->takeover);
+	return result;
+}
+
+int reclaim_look(struct base *base, const struct record *record, bool any_namespace,
+	int64_t *ret_retired, struct error *err)
+{
+	_cleanup_(record_freep) struct record *predecessor = NULL;
+	struct volume_hash from;
+	int result;
+
+	pthread_mutex_lock(&base->takeover);
+	result = find_newest(base, record, any_namespace, &from, &predecessor, err);
+	pthread_mutex_unlock(&base->takeover);
+	if (result == 0)
+		*ret_retired = predecessor ? predecessor->retired : 0;
 	return result;
 }
 

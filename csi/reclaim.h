@@ -33,6 +33,11 @@ int reclaim_drop(struct base *base, const struct volume_hash *hash, struct error
 int reclaim_claim(struct base *base, const struct volume_hash *hash, struct record *record,
 	bool any_namespace, struct error *err);
 
+/* When the volume was deleted, in microseconds since 1970, whose data reclaim_claim() would claim
+ * now; 0: there are none. */
+int reclaim_look(struct base *base, const struct record *record, bool any_namespace,
+	int64_t *ret_retired, struct error *err);
+
 /* Move the claimed data to RECORD->path. *RET_OCCUPIED, and nothing done, when somebody else's lie
  * there. */
 int reclaim_take_up(

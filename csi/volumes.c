@@ -12,6 +12,7 @@
 #include "creation.h"
 #include "log.h"
 #include "reclaim.h"
+#include "spread.h"
 
 /* In a thread of its own: catalogs may be large, and nobody who publishes a volume needs them. */
 static void begin(void *context)
@@ -178,11 +179,42 @@ int volumes_enter_at(struct volumes *volumes, const struct volume_id *id, struct
 	return volumes_enter(volumes, *ret_base, pass, err);
 }
 
+int volumes_enter(struct volumes *volumes, const struct location *location,
+	struct export_pass *pass, struct base **ret_base, struct error *err)
+{
+	_cleanup_(export_dropp) struct export *export = NULL; /* so that it is mounted once */
+	struct base *base;
+
+	if (volumes->backend->ops->use)
+		export = volumes->backend->ops->use(volumes->backend, location);
+	if (base_tree_make(&volumes->bases, location, &base, err) < 0 ||
+		base_enter(base, pass, err) < 0)
+		return -1;
+	if (become_writer(volumes, base, err) < 0)
+		return base->export ? base_explain(base, err) : -1;
+	*ret_base = base;
+	return 0;
+}
+
+/* Where the volume may come to lie. Every one of the places can be in an id. */
+static int locate(const struct volumes *volumes, const struct parameters *parameters,
+	const struct volume_hash *hash, struct locations *ret, struct error *err)
+{
+	char id[VOLUME_ID_MAX + 1];
+
+	if (volumes->backend->ops->locate(volumes->backend, parameters, ret, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ret->count; i++)
+		if (format_id(&ret->items[i], hash, id, err) < 0)
+			return -1;
+	return 0;
+}
+
 int volumes_create(struct volumes *volumes, const struct volume_request *request,
 	struct volume *ret, struct error *err)
 {
 	_cleanup_(keylock_release) struct keylock_holder held = {0};
-	_cleanup_(export_dropp) struct export *export = NULL; /* so that it is mounted once */
+	_cleanup_(locations_done) struct locations locations = {0};
 	_cleanup_(export_leave) struct export_pass pass = {0};
 	_cleanup_free_ char *place = NULL;
 	struct creation creation = {
@@ -196,21 +228,17 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 	int result;
 
 	volume_id_hash(request->name, &creation.hash);
-	if (volumes->backend->ops->locate(
-		    volumes->backend, request->parameters, &volume.location, err) < 0 ||
-		format_id(&volume.location, &creation.hash, volume.id, err) < 0 ||
+	if (locate(volumes, request->parameters, &creation.hash, &locations, err) < 0 ||
 		parameters_place(request->parameters, &creation.hash, &place, err) < 0)
 		return -1;
 	creation.place = place;
-	if (volumes->backend->ops->use)
-		export = volumes->backend->ops->use(volumes->backend, &volume.location);
 	if (keylock_acquire(&volumes->busy, creation.hash.text, request->cancelled, &held, err) <
 			0 ||
-		base_tree_make(&volumes->bases, &volume.location, &creation.base, err) < 0 ||
-		base_enter(creation.base, &pass, err) < 0)
+		spread_find(volumes, &locations, &creation, request, &volume.location, err) < 0 ||
+		format_id(&volume.location, &creation.hash, volume.id, err) < 0 ||
+		volumes_enter(volumes, &volume.location, &pass, &creation.base, err) < 0)
 		return -1;
-	if (become_writer(volumes, creation.base, err) < 0 ||
-		check_other_bases(volumes, &creation, err) < 0 ||
+	if (check_other_bases(volumes, &creation, err) < 0 ||
 		check_size(creation.base, creation.required, err) < 0)
 		return creation.base->export ? base_explain(creation.base, err) : -1;
 	if (request->source)
@@ -229,13 +257,13 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 const char *volumes_difference(const struct volumes *volumes, const struct volume *volume,
 	const struct parameters *parameters)
 {
+	_cleanup_(locations_done) struct locations locations = {0};
 	_cleanup_free_ char *place = NULL;
 	struct volume_hash hash;
-	struct location location;
 
 	volume_id_hash(volume->record->name, &hash);
-	if (volumes->backend->ops->locate(volumes->backend, parameters, &location, NULL) < 0 ||
-		!location_equal(&location, &volume->location) ||
+	if (volumes->backend->ops->locate(volumes->backend, parameters, &locations, NULL) < 0 ||
+		!locations_have(&locations, &volume->location) ||
 		parameters_place(parameters, &hash, &place, NULL) < 0)
 		return "another path";
 	return creation_difference(volume->record, place, parameters);
@@ -608,12 +636,9 @@ int volumes_list(struct volumes *volumes, const char *after, size_t max, struct 
 int volumes_capacity(struct volumes *volumes, const struct parameters *parameters,
 	int64_t *ret_bytes, struct error *err)
 {
-	struct location location;
-	struct statvfs status;
+	_cleanup_(locations_done) struct locations locations = {0};
 
-	if (volumes->backend->ops->locate(volumes->backend, parameters, &location, err) < 0 ||
-		volumes->backend->ops->status(volumes->backend, &location, &status, err) < 0)
+	if (volumes->backend->ops->locate(volumes->backend, parameters, &locations, err) < 0)
 		return -1;
-	*ret_bytes = status.f_flag & ST_RDONLY ? 0 : (int64_t)(status.f_bavail * status.f_frsize);
-	return 0;
+	return spread_capacity(volumes->backend, &locations, ret_bytes, err);
 }

@@ -66,10 +66,16 @@ void volume_page_done(struct volume_page *page);
 /* Make the volume, or find it as an earlier call made it, whole or half. Errors: ALREADY_EXISTS
  * when it is there and different, ABORTED while one of its name is being removed, OUT_OF_RANGE when
  * it is larger than the file system or smaller than its source, NOT_FOUND without the source,
- * UNAVAILABLE when another process has the catalog, INVALID for parameters. A copy goes on though
+ * UNAVAILABLE when another process has the catalog or one of several places that the class names
+ * cannot be asked, INVALID for parameters. A copy goes on though
  * its caller gives up, and the repeated call finds it. Caller calls volume_done(RET). */
 int volumes_create(struct volumes *volumes, const struct volume_request *request,
 	struct volume *ret, struct error *err);
+
+/* Open the base at LOCATION, or make it, and be inside as the writer of its catalog. Borrowed until
+ * volumes_stop(); caller calls export_leave(PASS). */
+int volumes_enter(struct volumes *volumes, const struct location *location,
+	struct export_pass *pass, struct base **ret_base, struct error *err);
 
 /* What PARAMETERS would make otherwise than VOLUME is; NULL for nothing. Static memory. */
 const char *volumes_difference(const struct volumes *volumes, const struct volume *volume,
@@ -129,7 +135,7 @@ int volumes_check(struct volumes *volumes, const struct volume *volume, struct e
 int volumes_list(struct volumes *volumes, const char *after, size_t max, struct volume_page *ret,
 	struct error *err);
 
-/* The bytes that are free where PARAMETERS would put a volume. */
+/* The bytes that are free where PARAMETERS would put a volume; the fewest of several places. */
 int volumes_capacity(struct volumes *volumes, const struct parameters *parameters,
 	int64_t *ret_bytes, struct error *err);
 
