@@ -40,7 +40,7 @@ refused clone "data source PersistentVolumeClaim block: it is not bound to a vol
 chapter "Classes that say what nobody understands"
 class e2e-unknown '{onDelet: retain}'
 claim unknown e2e-unknown
-refused unknown 'unknown parameter "onDelet" in the StorageClass; known are path, pathPattern, server, share, onDelete, archiveOnDelete, archiveTTL, reuse, reuseAcrossNamespaces, mode, mountPermissions, uid, gid'
+refused unknown 'unknown parameter "onDelet" in the StorageClass; known are path, pathPattern, server, share, servers, onDelete, archiveOnDelete, archiveTTL, reuse, reuseAcrossNamespaces, mode, mountPermissions, uid, gid'
 class e2e-escape '{pathPattern: "../../etc"}'
 claim escape e2e-escape
 refused escape "pathPattern"
