@@ -32,6 +32,9 @@
 /* As an annotation of a claim, and so as a parameter: copy a volume though a pod uses it. */
 #define ORDINAL_KEY_ALLOW_LIVE_COPY ORDINAL_KEY_PREFIX "allow-live-copy"
 
+/* As an annotation of a claim: the id of the snapshot, or archive, that its volume begins with. */
+#define ORDINAL_KEY_RESTORE_FROM ORDINAL_KEY_PREFIX "restore-from"
+
 /* In a volume's context: where its data lie, for the administrator. */
 #define ORDINAL_KEY_PATH ORDINAL_KEY_PREFIX "path"
 

@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "dns_name.h"
+#include "names.h"
 #include "patches.h"
 #include "quantity.h"
 
 #define SNAPSHOT_GROUP    "snapshot.storage.k8s.io"
 #define SNAPSHOT_API      "/apis/" SNAPSHOT_GROUP "/v1"
+#define HANDLE_MAX        128 /* of a snapshot, as CSI limits it */
 #define ALLOW_MODE_CHANGE "snapshot.storage.kubernetes.io/allow-volume-mode-change"
 
 enum data_source_kind data_source_kind(const struct claim *claim)
@@ -368,6 +370,33 @@ static int resolve_snapshot(const struct controller *controller, const struct cl
 	return result;
 }
 
+/* The one that the claim's annotation names by the driver's own handle. What a
+ * VolumeSnapshotContent binds to one namespace anybody may write there: only our own driver looks
+ * whose it is. */
+static int resolve_handle(const struct controller *controller, const struct claim *claim,
+	struct data_source *ret, struct error *err)
+{
+	const struct csi_driver_info *info = &controller->driver.info;
+
+	if (*claim->data_source)
+		return error_set(err, ERROR_INVALID,
+			"the claim has a data source (%s), too: remove one of the two",
+			claim->data_source);
+	if (!info->snapshots)
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"driver %s knows no snapshots (no capability CREATE_DELETE_SNAPSHOT)",
+			info->name);
+	if (!info->ours)
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"driver %s does not look in which namespace a snapshot may be used: use a "
+			"VolumeSnapshot and its content",
+			info->name);
+	if (strlen(claim->restore_from) > HANDLE_MAX)
+		return error_set(err, ERROR_INVALID, "it is longer than %d bytes", HANDLE_MAX);
+	ret->snapshot_handle = copy(claim->restore_from);
+	return 0;
+}
+
 static bool is_elsewhere(const struct claim *claim)
 {
 	return *claim->data_source_namespace &&
@@ -394,6 +423,12 @@ int data_source_resolve(const struct controller *controller, const struct claim 
 	struct data_source source = {NULL, NULL};
 	int result = 0;
 
+	if (*claim->restore_from) {
+		if (resolve_handle(controller, claim, &source, err) < 0)
+			return error_prefix(err, "annotation " ORDINAL_KEY_RESTORE_FROM);
+		*ret = source;
+		return 0;
+	}
 	if (kind == DATA_SOURCE_CLAIM || kind == DATA_SOURCE_SNAPSHOT)
 		result = check_reference(claim, err);
 	if (result == 0 && kind == DATA_SOURCE_CLAIM)

@@ -18,7 +18,8 @@ enum data_source_kind {
 /* What CLAIM has as its data source: the kind counts only with its API group. */
 enum data_source_kind data_source_kind(const struct claim *claim);
 
-/* The driver's handle of the source; at most one is set. */
+/* The driver's handle of the source; at most one is set. That of a snapshot also comes from the
+ * annotation ordinal.dev/restore-from, which our own driver alone may be given. */
 struct data_source {
 	char *volume_handle;
 	char *snapshot_handle;

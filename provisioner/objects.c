@@ -60,6 +60,8 @@ static void claim_parse_annotations(
 			"volume.beta.kubernetes.io/storage-provisioner"));
 	pack_string(pack, &claim->selected_node,
 		annotation(metadata, "volume.kubernetes.io/selected-node", NULL));
+	pack_string(
+		pack, &claim->restore_from, annotation(metadata, ORDINAL_KEY_RESTORE_FROM, NULL));
 }
 
 static int claim_parse(

@@ -88,6 +88,7 @@ struct claim {
 	char *class_name;    /* the legacy annotation wins over spec.storageClassName; "" if none */
 	char *provisioner;   /* the storage-provisioner annotation, or "" */
 	char *selected_node; /* annotation volume.kubernetes.io/selected-node, or "" */
+	char *restore_from;  /* annotation ordinal.dev/restore-from, or "" */
 	char *volume_name;   /* spec.volumeName, or "" */
 	char *requested;     /* spec.resources.requests.storage as written, or "" */
 	char *data_source;   /* "Kind name" of spec.dataSource or dataSourceRef, or "" */

@@ -183,7 +183,7 @@ static int add_source(
 	struct volume_request *request = provisioning->request;
 	const char *live = NULL;
 
-	if (!*provisioning->claim->data_source)
+	if (!*provisioning->claim->data_source && !*provisioning->claim->restore_from)
 		return 0;
 	if (data_source_resolve(controller, provisioning->claim, request->required_bytes,
 		    &provisioning->source, err) < 0)
@@ -192,7 +192,13 @@ static int add_source(
 		set_text(&request->source_volume, provisioning->source.volume_handle);
 	if (provisioning->source.snapshot_handle)
 		set_text(&request->source_snapshot, provisioning->source.snapshot_handle);
-	if (!request->source_volume || !controller->driver.info.ours)
+	if (!controller->driver.info.ours)
+		return 0;
+	/* The driver looks whether the snapshot is of this life of the namespace. */
+	if (request->source_snapshot &&
+		!string_map_get(&request->parameters, ORDINAL_KEY_NAMESPACE_UID))
+		return add_namespace_uid(provisioning, controller, err);
+	if (!request->source_volume)
 		return 0;
 	if (annotations_get(&provisioning->annotations, ORDINAL_KEY_ALLOW_LIVE_COPY, &live, err) <
 		0)

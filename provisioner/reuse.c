@@ -225,7 +225,7 @@ int reuse_volume(const struct controller *controller, const struct provisioning 
 
 	*ret_served = false;
 	if (!controller->driver.info.ours || !*place->statefulset || *claim->data_source ||
-		!has_parameter(provisioning, "reuse", "ordinal"))
+		*claim->restore_from || !has_parameter(provisioning, "reuse", "ordinal"))
 		return 0;
 	store_each(controller->volumes, consider, &search);
 	if (search.served)

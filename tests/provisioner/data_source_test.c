@@ -344,6 +344,60 @@ static void test_resolve(void **state)
 	}
 }
 
+#define RESTORE(id) ", 'annotations': {'ordinal.dev/restore-from': '" id "'}"
+#define TEN         "0123456789"
+#define LONG        TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "12345678"
+
+/* The annotation is for our own driver alone: whose snapshot it is others do not look. */
+static void test_restore_from(void **state)
+{
+	static const struct {
+		const char *name, *claim;
+		bool ours, snapshots;
+		const char *wanted; /* the handle, or NULL for an error */
+		enum error_kind kind;
+		const char *says;
+	} restores[] = {
+		{"ours", CLAIM("copy", "u2", RESTORE("a:x::/y"), ""), true, true,
+			"snapshot a:x::/y", 0, NULL},
+		{"as long as it may be", CLAIM("copy", "u2", RESTORE(LONG), ""), true, true,
+			"snapshot " LONG, 0, NULL},
+		{"too long", CLAIM("copy", "u2", RESTORE(LONG "9"), ""), true, true, NULL,
+			ERROR_INVALID, "longer than 128 bytes"},
+		{"empty", CLAIM("copy", "u2", RESTORE(""), ""), true, true, "", 0, NULL},
+		{"two sources", CLAIM("copy", "u2", RESTORE("a:x::/y"), FROM_CLAIM("data")), true,
+			true, NULL, ERROR_INVALID, "the claim has a data source"},
+		{"another driver", CLAIM("copy", "u2", RESTORE("snap-1"), ""), false, true, NULL,
+			ERROR_FAILED_PRECONDITION, "use a VolumeSnapshot"},
+		{"no snapshots", CLAIM("copy", "u2", RESTORE("a:x::/y"), ""), true, false, NULL,
+			ERROR_FAILED_PRECONDITION, "annotation ordinal.dev/restore-from: driver"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(restores); i++) {
+		_cleanup_object_ struct claim *claim = object_of(&claim_type, restores[i].claim);
+		struct data_source source = {NULL, NULL};
+		struct error err = {0};
+		struct world world;
+		int result;
+
+		world_init(&world, NULL, 0, NULL, 0);
+		world.controller.driver.info.ours = restores[i].ours;
+		world.controller.driver.info.snapshots = restores[i].snapshots;
+		result = data_source_resolve(&world.controller, claim, GIB(1), &source, &err);
+		if ((result == 0) != (restores[i].wanted != NULL))
+			fail_msg("%s: %d %s", restores[i].name, result, err.text);
+		if (result == 0)
+			check_handle(restores[i].name, &source, restores[i].wanted);
+		else
+			assert_case(restores[i].name, err.kind == restores[i].kind);
+		if (restores[i].says && !strstr(err.text, restores[i].says))
+			assert_case_text(restores[i].name, err.text, restores[i].says);
+		assert_case(restores[i].name, fake_api_count(&world.api) == 0);
+		world_done(&world);
+	}
+}
+
 static void test_capabilities(void **state)
 {
 	static const struct {
@@ -551,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_capabilities),
+		cmocka_unit_test(test_restore_from),
 		cmocka_unit_test(test_protection_patch),
 		cmocka_unit_test(test_sync_protection),
 		cmocka_unit_test(test_removal_fails),
