@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-#   make            build build/ordinal-provisioner and build/ordinal-csi
+#   make            build build/ordinal-provisioner, build/ordinal-csi and build/kubectl-ordinal
 #   make demo       the main job on a real Kubernetes, narrated   (KEEP=1, CLUSTER=current, IMAGE=)
 #   make test       unit tests, and all that needs no cluster     (SANITIZE=address,undefined)
 #   make soak       20,000 random schedules of claims and faults      (SEED=, COUNT=)
@@ -34,14 +34,14 @@ PROTO_SRC := $(PROTOS:%=$(BUILD)/proto/%.pb-c.c)
 objects    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(1)))) \
              $(patsubst %,$(BUILD)/%.o,$(wildcard $(addsuffix /*.html,$(1))))
 SHARED    := $(call objects,include) $(PROTO_SRC:.c=.o)
-PROGRAMS  := $(BUILD)/ordinal-provisioner $(BUILD)/ordinal-csi
+PROGRAMS  := $(BUILD)/ordinal-provisioner $(BUILD)/ordinal-csi $(BUILD)/kubectl-ordinal
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/include/*_test.c tests/provisioner/*_test.c \
-             tests/csi/*_test.c))
+             tests/provisioner/kubectl/*_test.c tests/csi/*_test.c))
 # What runs in guests of User-Mode Linux is never sanitized.
 GUEST_TESTS := $(patsubst %.c,build/%,$(wildcard tests/uml/*_test.c))
 Q         := $(if $(V),,@)
 say        = @printf '  %-6s %s\n'
-SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] csi/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
+SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] provisioner/*/*.[ch] csi/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 SCRIPTS    = $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
 
 .PHONY: all help demo test soak e2e bench-csi bench-provisioner image install format tidy clean
@@ -86,6 +86,12 @@ $(BUILD)/%.html.o: %.html | build/.packages-build
 
 $(BUILD)/ordinal-provisioner: $(call objects,provisioner) $(SHARED)
 $(BUILD)/ordinal-csi: $(call objects,csi) $(SHARED)
+# Of the provisioner it gets what it uses: as an archive, the rest stays out, and gRPC with it.
+$(BUILD)/kubectl-ordinal: $(call objects,provisioner/kubectl) $(BUILD)/provisioner.a
+$(BUILD)/provisioner.a: $(filter-out %/main.o,$(call objects,provisioner)) $(SHARED)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+$(BUILD)/provisioner/kubectl/%.o: CPPFLAGS += -Iprovisioner
 $(PROGRAMS):
 	$(say) LD $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
@@ -113,6 +119,9 @@ $(BUILD)/tests/uml/%.o: CPPFLAGS += -Icsi -Itests/uml/support -Itests/csi/suppor
 SERVER := $(addprefix $(BUILD)/csi/,rpc_server.o unix_socket.o)
 $(filter $(BUILD)/tests/provisioner/%,$(TESTS)): $(SERVER)
 $(BUILD)/tests/provisioner/support/scripted_%.o: CPPFLAGS += -Icsi
+KUBECTL_TESTS := $(filter $(BUILD)/tests/provisioner/kubectl/%,$(TESTS))
+$(KUBECTL_TESTS): $(filter-out %/main.o,$(call objects,provisioner/kubectl))
+$(KUBECTL_TESTS:%=%.o): CPPFLAGS += -Iprovisioner/kubectl
 # The same as a program of its own, for tests that run the provisioner.
 $(BUILD)/tests/provisioner/scripted_driver: $(BUILD)/tests/provisioner/scripted_driver.o \
 		$(addprefix $(BUILD)/tests/provisioner/support/,scripted_driver.o scripted_methods.o \
@@ -183,8 +192,10 @@ image: build/ordinal-image.tar
 build/ordinal-image.tar: $(PROGRAMS) hack/image hack/image.d/ordinal.sh | build/.packages-image
 	@hack/image ordinal -o $@
 
+# kubectl asks a program kubectl_complete-NAME for what may follow "kubectl NAME".
 install: $(PROGRAMS)
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
+	ln -sf kubectl-ordinal $(DESTDIR)$(PREFIX)/bin/kubectl_complete-ordinal
 
 format: build/.packages-lint
 	$(Q)clang-format -i $(SOURCES)
