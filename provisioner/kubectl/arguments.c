@@ -198,6 +198,8 @@ static int read_words(struct parsing *parsing, int argc, char **argv, struct err
 	while ((value = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		const struct flag *flag = find_flag(value == ':' ? optopt : value);
 
+		if (flag && value == flag->letter && optarg && *optarg == '=')
+			optarg++; /* -n=shop, as kubectl takes it */
 		if (value == ':' && flag)
 			return error_set(err, ERROR_INVALID, "--%s: needs a value", flag->name);
 		if (value == VALUE_VERSION)

@@ -19,7 +19,9 @@ void figures_bytes(int64_t bytes, char out[static FIGURES_MAX])
 	/* 1023.5 would be written as 1024. */
 	for (; value >= 1023.5 && unit + 1 < ARRAY_SIZE(units); unit++)
 		value /= 1024;
-	if (!unit || value >= 9.95 || value - (int)value < 0.05)
+	if (value < 9.95)
+		value = (double)(int)(value * 10 + 0.5) / 10;
+	if (value >= 9.95 || value - (int)value < 0.05)
 		snprintf(out, FIGURES_MAX, "%.0f%s", value, units[unit]);
 	else
 		snprintf(out, FIGURES_MAX, "%.1f%s", value, units[unit]);
