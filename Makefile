@@ -139,6 +139,7 @@ $(BUILD)/tests/provisioner/csi_client_failures_test: | $(BUILD)/tests/provisione
 $(BUILD)/tests/csi/restart_test: | $(BUILD)/ordinal-csi
 $(BUILD)/tests/provisioner/crash_test: | $(BUILD)/ordinal-provisioner
 $(BUILD)/tests/provisioner/reclaim_table_test: | $(BUILD)/ordinal-csi
+$(BUILD)/tests/provisioner/kubectl/program_test: | $(BUILD)/kubectl-ordinal
 $(BUILD)/tests/%.o: | build/.packages-test
 
 # Measure the programs that ship.

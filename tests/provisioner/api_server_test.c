@@ -109,7 +109,7 @@ static const struct {
 	{"none", "GET", VOLUMES "/b", NULL, NULL,
 		"NOT_FOUND GET " VOLUMES "/b: persistentvolumes \"b\" not found"},
 	{"unknown group", "GET", "/apis/example.com/v1/things", NULL, NULL, "UNAVAILABLE"},
-	{"unknown resource", "GET", "/api/v1/pods", NULL, NULL, "UNAVAILABLE"},
+	{"unknown resource", "GET", "/api/v1/services", NULL, NULL, "UNAVAILABLE"},
 	{"wrong uid", "PATCH", VOLUMES "/a", MERGE, "{'metadata': {'uid': 'u', 'labels': {}}}",
 		"CONFLICT PATCH " VOLUMES "/a: Operation cannot be fulfilled on persistentvolumes "
 		"\"a\": Precondition failed: UID in precondition: u, UID in object meta: "},

@@ -52,7 +52,7 @@ static void drop_taken(struct api_http *http)
 static void take_header(struct api_http *http, char *line, size_t *ret_length)
 {
 	static const char length[] = "Content-Length:", token[] = "Authorization:",
-			  type[] = "Content-Type:";
+			  type[] = "Content-Type:", ordinal[] = "X-Ordinal-Token:";
 
 	if (!strncasecmp(line, length, strlen(length)))
 		*ret_length = strtoul(line + strlen(length), NULL, 10);
@@ -62,6 +62,8 @@ static void take_header(struct api_http *http, char *line, size_t *ret_length)
 	else if (!strncasecmp(line, type, strlen(type)))
 		snprintf(http->content_type, sizeof(http->content_type), "%s",
 			line + strlen(type) + 1);
+	else if (!strncasecmp(line, ordinal, strlen(ordinal)))
+		snprintf(http->token, sizeof(http->token), "%s", line + strlen(ordinal) + 1);
 }
 
 /* Cut the head, which ends at END, into its parts; the length of the body. */
@@ -71,7 +73,7 @@ static bool take_head(struct api_http *http, size_t *ret_length)
 	char *line = strtok_r(http->buffer, "\r\n", &saved), *query;
 
 	*ret_length = 0;
-	http->authorization[0] = http->content_type[0] = '\0';
+	http->authorization[0] = http->content_type[0] = http->token[0] = '\0';
 	http->method = line ? strtok_r(line, " ", &words) : NULL;
 	http->path = http->method ? strtok_r(NULL, " ", &words) : NULL;
 	if (!http->path)

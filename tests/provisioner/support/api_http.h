@@ -16,7 +16,7 @@ struct api_http {
 	size_t size, used;
 	size_t taken; /* of it, by the request before */
 	char *method, *path, *query, *body;
-	char authorization[512], content_type[128];
+	char authorization[512], content_type[128], token[128];
 };
 
 void api_http_done(struct api_http *http);

@@ -116,11 +116,19 @@ static bool spoils(enum api_fault_kind kind)
 
 static const struct api_fault refused = {API_FAULT_UNAUTHORIZED, 0};
 
+static struct api_answer answer_call(struct api_server *server, const struct api_http *http,
+	const struct api_request *request, const struct api_path *path)
+{
+	if (server->options.proxy && strstr(http->path, "/proxy/"))
+		return server->options.proxy(server->options.context, request);
+	return api_calls_apply(server->objects, http, path);
+}
+
 static bool serve_call(struct api_server *server, struct api_http *http,
 	const struct api_request *request, const struct api_path *path)
 {
 	struct api_answer answer = is_authorized(server, http)
-					   ? api_calls_apply(server->objects, http, path)
+					   ? answer_call(server, http, request, path)
 					   : api_faults_answer(refused);
 	struct api_fault fault = decide(server, request, true);
 
@@ -184,6 +192,7 @@ static bool serve_request(struct connection *connection)
 		.path = http->path,
 		.query = http->query,
 		.body = http->body,
+		.token = http->token,
 		.plural = ""};
 	struct api_fault fault;
 

@@ -48,6 +48,7 @@ struct api_request {
 	bool watch;
 	size_t event;       /* of a watch: which event is about to be sent, from 1; else 0 */
 	const char *change; /* "ADDED" and so on, for an event */
+	const char *token;  /* what X-Ordinal-Token says, "" if it is not there */
 };
 
 struct api_server_options {
@@ -55,6 +56,9 @@ struct api_server_options {
 	 * before they begin, and before each event with APPLIED. May be NULL. No lock is held: it
 	 * may take its time, and it may kill whoever asked. Runs on the connection's thread. */
 	struct api_fault (*decide)(void *context, const struct api_request *request, bool applied);
+	/* What is behind the server's proxy, of nodes and pods; NULL: nothing. With the same
+	 * context, on the connection's thread. */
+	struct api_answer (*proxy)(void *context, const struct api_request *request);
 	void *context;
 	int bookmark_ms;       /* how long a watch waits with news in a bookmark; 0: 100 */
 	bool expired_as_event; /* a watch of an expired version: 200 and an ERROR event, not 410 */
