@@ -38,10 +38,10 @@ static int check_token(const char *token, const char *where, struct error *err)
 	return 0;
 }
 
-static int read_token_file(const char *path, char **ret_token, struct error *err)
+/* The first line of FILE, which is NULL where it could not be opened. */
+static int read_token(FILE *file, const char *path, char **ret_token, struct error *err)
 {
 	char token[TOKEN_MAX + 1] = "";
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
 
 	if (!file)
 		return error_set_errno(err, errno, "--token-file=%s", path);
@@ -51,6 +51,13 @@ static int read_token_file(const char *path, char **ret_token, struct error *err
 		return -1;
 	*ret_token = strdup(token);
 	return *ret_token ? 0 : error_set_errno(err, ENOMEM, "%s", path);
+}
+
+static int read_token_file(const char *path, char **ret_token, struct error *err)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+
+	return read_token(file, path, ret_token, err);
 }
 
 /* Of a file or the environment; NULL where there is none. That of the kubeconfig is for the API

@@ -262,7 +262,7 @@ static int check_operand(
 	if (command->operand == OPERAND_MUST && !count)
 		return error_set(err, ERROR_INVALID, "\"%s\" needs %s", command->words,
 			command->operand_name);
-	if (count > (command->operand != OPERAND_NONE))
+	if (count > (command->operand == OPERAND_NONE ? 0u : 1u))
 		return error_set(
 			err, ERROR_INVALID, "too many arguments for \"%s\"", command->words);
 	if (command->command == COMMAND_COMPLETION && strcmp(arguments->operand, "bash") &&

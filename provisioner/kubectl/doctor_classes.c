@@ -129,7 +129,10 @@ static void check_class(struct doctor_report *report, struct json_object *class)
 	finding.object = object;
 	if (!map)
 		return;
-	json_object_object_foreach(map, name, value) check_parameter(report, &finding, name, value);
+	json_object_object_foreach(map, name, value)
+	{
+		check_parameter(report, &finding, name, value);
+	}
 	check_together(report, &finding, map);
 }
 

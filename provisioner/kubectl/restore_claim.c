@@ -113,8 +113,11 @@ static struct json_object *make_labels(struct json_object *set, struct json_obje
 	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
 		if (!sources[i])
 			continue;
-		json_object_object_foreach(sources[i], key, value) if (json_text(value))
-			set_text(labels, key, json_text(value));
+		json_object_object_foreach(sources[i], key, value)
+		{
+			if (json_text(value))
+				set_text(labels, key, json_text(value));
+		}
 	}
 	return labels;
 }
