@@ -29,7 +29,7 @@ static int ask(struct volumes *volumes, const struct location *location,
 	struct creation creation = *wanted;
 	bool reuse = request->parameters->reuse && !request->source;
 
-	if (volumes_enter(volumes, location, &pass, &creation.base, err) < 0)
+	if (volumes_enter_location(volumes, location, &pass, &creation.base, err) < 0)
 		return not_known(location, err);
 	if (creation_look(&creation, reuse, ret, err) == 0)
 		return 0;

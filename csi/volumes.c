@@ -179,7 +179,7 @@ int volumes_enter_at(struct volumes *volumes, const struct volume_id *id, struct
 	return volumes_enter(volumes, *ret_base, pass, err);
 }
 
-int volumes_enter(struct volumes *volumes, const struct location *location,
+int volumes_enter_location(struct volumes *volumes, const struct location *location,
 	struct export_pass *pass, struct base **ret_base, struct error *err)
 {
 	_cleanup_(export_dropp) struct export *export = NULL; /* so that it is mounted once */
@@ -236,7 +236,7 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 			0 ||
 		spread_find(volumes, &locations, &creation, request, &volume.location, err) < 0 ||
 		format_id(&volume.location, &creation.hash, volume.id, err) < 0 ||
-		volumes_enter(volumes, &volume.location, &pass, &creation.base, err) < 0)
+		volumes_enter_location(volumes, &volume.location, &pass, &creation.base, err) < 0)
 		return -1;
 	if (check_other_bases(volumes, &creation, err) < 0 ||
 		check_size(creation.base, creation.required, err) < 0)

@@ -74,7 +74,7 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 
 /* Open the base at LOCATION, or make it, and be inside as the writer of its catalog. Borrowed until
  * volumes_stop(); caller calls export_leave(PASS). */
-int volumes_enter(struct volumes *volumes, const struct location *location,
+int volumes_enter_location(struct volumes *volumes, const struct location *location,
 	struct export_pass *pass, struct base **ret_base, struct error *err);
 
 /* What PARAMETERS would make otherwise than VOLUME is; NULL for nothing. Static memory. */
