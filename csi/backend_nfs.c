@@ -10,7 +10,7 @@ static int parse_export(
 	const char *text, struct location *ret, const char **ret_path, struct error *err)
 {
 	const char *equals = strstr(text, "=/");
-	struct location location = {0};
+	struct location location = {.any_options = true};
 
 	if (!equals)
 		return error_set(err, ERROR_INVALID, "\"%s\" is not server:/share=/path", text);

@@ -343,17 +343,17 @@ static int controller_get_volume(
 	return 0;
 }
 
-/* Whether a volume as REQUEST describes it could be made here at all. */
-static bool could_be_here(const struct driver *driver, const Csi__V1__GetCapacityRequest *request)
+/* Whether a volume as REQUEST describes it could be made here at all; *RET_OPTIONS are its mount
+ * options. */
+static bool could_be_here(const struct driver *driver, const Csi__V1__GetCapacityRequest *request,
+	struct mount_options *ret_options)
 {
-	struct mount_options options;
-
 	if (driver->backend->ops->node_local && request->accessible_topology &&
 		!is_here(driver, request->accessible_topology))
 		return false;
 	return !request->n_volume_capabilities ||
 	       requests_check_capabilities(driver->backend->ops, request->volume_capabilities,
-		       request->n_volume_capabilities, &options, NULL) == 0;
+		       request->n_volume_capabilities, ret_options, NULL) == 0;
 }
 
 static int get_capacity(
@@ -362,13 +362,16 @@ static int get_capacity(
 	struct driver *driver = context;
 	const Csi__V1__GetCapacityRequest *request = (const void *)message;
 	Csi__V1__GetCapacityResponse response = CSI__V1__GET_CAPACITY_RESPONSE__INIT;
+	struct mount_options options = {0};
 	struct parameters parameters;
 
 	if (requests_check_map("parameters", request->parameters, request->n_parameters, err) < 0 ||
 		parameters_parse(request->parameters, request->n_parameters, &parameters, err) < 0)
 		return -1;
-	if (could_be_here(driver, request) && volumes_capacity(&driver->volumes, &parameters,
-						      &response.available_capacity, err) < 0)
+	parameters.mount_options = options.text;
+	if (could_be_here(driver, request, &options) &&
+		volumes_capacity(&driver->volumes, &parameters, &response.available_capacity, err) <
+			0)
 		return -1;
 	rpc_reply_set(reply, &response.base);
 	return 0;

@@ -53,6 +53,7 @@ static struct record *new_record(const struct creation *creation)
 		.ordinal = copy_text(parameters->ordinal),
 		.cluster_uid = copy_text(parameters->cluster_uid),
 		.mount_options = copy_text(parameters->mount_options),
+		.id_options = copy_text(*creation->id_options ? creation->id_options : NULL),
 	};
 	return record;
 }

@@ -17,9 +17,10 @@
 struct creation {
 	struct base *base;
 	const char *name;
-	struct volume_hash hash; /* of the name */
-	int64_t required, limit; /* bytes; 0: not said */
-	const char *place;       /* the path that the class wants */
+	struct volume_hash hash;                /* of the name */
+	int64_t required, limit;                /* bytes; 0: not said */
+	const char *place;                      /* the path that the class wants */
+	char id_options[MOUNT_OPTIONS_MAX + 1]; /* mount options in its id */
 	const struct parameters *parameters;
 	const struct clone_source *source; /* NULL: it starts empty */
 	struct clones *clones;

@@ -11,9 +11,17 @@
 #include "beneath.h"
 #include "cleanup.h"
 
+/* Ids of before they had options say nothing. */
+static bool has_port(const struct location *location)
+{
+	return !location->any_options || *location->options;
+}
+
 bool location_equal(const struct location *a, const struct location *b)
 {
-	return !strcmp(a->server, b->server) && !strcmp(a->share, b->share);
+	return !strcmp(a->server, b->server) && !strcmp(a->share, b->share) &&
+	       (!has_port(a) || !has_port(b) ||
+		       mount_options_port(a->options) == mount_options_port(b->options));
 }
 
 void location_name(const struct location *location, char ret[LOCATION_NAME_MAX + 1])

@@ -21,7 +21,8 @@ struct location {
 	char server[VOLUME_ID_MAX + 1]; /* empty for a host path; IPv6 without brackets */
 	char share[VOLUME_ID_MAX + 1];  /* absolute, without a slash at its end unless it is / */
 
-	/* How to mount it, for mount.nfs; no part of its name. Without a word on that, any way. */
+	/* How to mount it, for mount.nfs; no part of its name. ANY_OPTIONS: a mount of it that is
+	 * there will do, however it was mounted. */
 	char options[MOUNT_OPTIONS_MAX + 1];
 	bool any_options;
 };
@@ -33,6 +34,7 @@ int location_set_server(struct location *location, const char *server, struct er
 /* Set the share: absolute and without `..`; slashes at its end go. ERROR_INVALID otherwise. */
 int location_set_share(struct location *location, const char *share, struct error *err);
 
+/* Whether they are one export: another port is another server, where both say or imply one. */
 bool location_equal(const struct location *a, const struct location *b);
 
 /* As mount.nfs and messages have it: "server:/share", "[fd00::1]:/share"; a host path as it is. */

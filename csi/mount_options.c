@@ -22,6 +22,13 @@ static const char *const value_options[] = {"nfsvers", "vers", "minorversion", "
 	"wsize", "nconnect", "max_connect", "sec", "acregmin", "acregmax", "acdirmin", "acdirmax",
 	"actimeo", "lookupcache", "local_lock", "namlen", "clientaddr", "write", "xprtsec"};
 
+/* Those of them that say how a server is reached. */
+static const char *const reaching_options[] = {"nfsvers", "vers", "minorversion", "proto", "tcp",
+	"udp", "rdma", "port", "mountport", "mountproto", "mountvers", "mounthost", "sec",
+	"xprtsec", "lock", "nolock", "local_lock", "resvport", "noresvport", "clientaddr"};
+
+#define DEFAULT_PORT 2049
+
 int mount_options_add_bind(const char *option, struct mount_options *options, struct error *err)
 {
 	return mounter_add_option(option, &options->flags, err);
@@ -92,4 +99,32 @@ int mount_options_add_nfs(const char *option, struct mount_options *options, str
 		if (add_one(one, options, err) < 0)
 			return -1;
 	return 0;
+}
+
+void mount_options_reaching(const char *options, char ret[MOUNT_OPTIONS_MAX + 1])
+{
+	size_t length = 0;
+
+	*ret = '\0';
+	while (*options) {
+		size_t all = strcspn(options, ","), name = strcspn(options, "=,");
+
+		if (is_listed(reaching_options, ARRAY_SIZE(reaching_options), options, name))
+			length += (size_t)snprintf(ret + length, MOUNT_OPTIONS_MAX + 1 - length,
+				"%s%.*s", length ? "," : "", (int)all, options);
+		options += all + (options[all] == ',');
+	}
+}
+
+int mount_options_port(const char *options)
+{
+	static const char name[] = "port=";
+	int port = 0;
+
+	for (; *options; options += strspn(options, ",")) {
+		if (!strncmp(options, name, strlen(name)))
+			port = atoi(options + strlen(name));
+		options += strcspn(options, ",");
+	}
+	return port ? port : DEFAULT_PORT;
 }

@@ -22,4 +22,11 @@ struct mount_options {
 int mount_options_add_bind(const char *option, struct mount_options *options, struct error *err);
 int mount_options_add_nfs(const char *option, struct mount_options *options, struct error *err);
 
+/* Those of OPTIONS, the text of an export, without which its server may not be reached at all, or
+ * another one would be: version, ports, transport, security and whether there are locks. */
+void mount_options_reaching(const char *options, char ret[MOUNT_OPTIONS_MAX + 1]);
+
+/* The port that the server listens on; 2049 where OPTIONS do not say. */
+int mount_options_port(const char *options);
+
 #endif

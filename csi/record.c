@@ -43,6 +43,7 @@ static const struct {
 	{"ordinal", offsetof(struct record, ordinal), false},
 	{"clusterUid", offsetof(struct record, cluster_uid), false},
 	{"mountOptions", offsetof(struct record, mount_options), false},
+	{"idOptions", offsetof(struct record, id_options), false},
 };
 
 static const struct {

@@ -48,6 +48,7 @@ struct record {
 	char *statefulset, *statefulset_uid, *template, *ordinal;
 	char *cluster_uid;
 	char *mount_options; /* how its class wants the export mounted */
+	char *id_options;    /* those of them that the volume's id has; NULL: none */
 };
 
 void record_free(struct record *record);

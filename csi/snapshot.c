@@ -133,6 +133,7 @@ struct record *snapshot_record(const char *name, const char *id, const struct re
 		.template = copy_text(volume->template),
 		.ordinal = copy_text(volume->ordinal),
 		.cluster_uid = copy_text(volume->cluster_uid),
+		.id_options = copy_text(volume->id_options),
 	};
 	return record;
 }

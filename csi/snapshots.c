@@ -37,6 +37,8 @@ static int describe(const struct base *base, const struct volume_hash *hash,
 {
 	struct volume_id id = id_at(base, hash);
 
+	snprintf(
+		id.options, sizeof(id.options), "%s", record->id_options ? record->id_options : "");
 	ret->location = base->location;
 	if (volume_id_format_snapshot(&id, ret->id, err) < 0)
 		return -1;

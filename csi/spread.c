@@ -73,10 +73,12 @@ int spread_capacity(const struct backend *backend, const struct locations *locat
 	int64_t fewest = INT64_MAX;
 
 	for (size_t i = 0; i < locations->count; i++) {
+		struct location location = locations->items[i];
 		struct statvfs status;
 		int64_t bytes = 0;
 
-		if (backend->ops->status(backend, &locations->items[i], &status, err) < 0)
+		location.any_options = true;
+		if (backend->ops->status(backend, &location, &status, err) < 0)
 			return -1;
 		if (!(status.f_flag & ST_RDONLY))
 			bytes = (int64_t)(status.f_bavail * status.f_frsize);

@@ -10,6 +10,9 @@
 #define VERSION          "1:"
 #define SNAPSHOT_VERSION "a:" /* as long: what fits the one fits the other */
 
+/* No share has it: its components are not empty. */
+#define OPTIONS_MARK "//"
+
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 bool volume_hash_equal(const struct volume_hash *a, const struct volume_hash *b)
@@ -41,13 +44,30 @@ int volume_id_format(
 
 	if (strstr(id->server, ":/"))
 		return error_set(err, ERROR_INVALID, "server \"%s\" holds \":/\"", id->server);
-	length = snprintf(ret_text, VOLUME_ID_MAX + 1, VERSION "%s:%s:%s", id->hash.text,
-		id->server, id->share);
-	if (length > VOLUME_ID_MAX)
+	length = snprintf(ret_text, VOLUME_ID_MAX + 1, VERSION "%s:%s:%s%s%s", id->hash.text,
+		id->server, id->share, *id->options ? OPTIONS_MARK : "", id->options);
+	if (length <= VOLUME_ID_MAX)
+		return 0;
+	if (*id->options)
 		return error_set(err, ERROR_INVALID,
-			"\"%s\" is %d bytes too long for a volume id: choose a shorter path",
-			id->share, length - VOLUME_ID_MAX);
-	return 0;
+			"server, share and the mount options by which it is reached (%s) are %d "
+			"bytes too long for a volume id: choose shorter ones",
+			id->options, length - VOLUME_ID_MAX);
+	return error_set(err, ERROR_INVALID,
+		"\"%s\" is %d bytes too long for a volume id: choose a shorter path", id->share,
+		length - VOLUME_ID_MAX);
+}
+
+/* Whether TEXT is what mount_options_reaching() makes: nothing else gets to mount.nfs. */
+static bool is_reaching(const char *text)
+{
+	struct mount_options options = {0};
+	char reaching[MOUNT_OPTIONS_MAX + 1];
+
+	if (!*text || mount_options_add_nfs(text, &options, NULL) < 0)
+		return false;
+	mount_options_reaching(options.text, reaching);
+	return !strcmp(reaching, text);
 }
 
 int volume_id_format_snapshot(
@@ -79,18 +99,27 @@ static int refuse(const char *what, const char *text, struct error *err)
 static int parse(const char *what, const char *text, struct volume_id *ret_id, struct error *err)
 {
 	const char *hash = text + strlen(VERSION), *server = hash + VOLUME_HASH_LENGTH + 1, *share;
+	const char *mark;
+	struct volume_id id = {0};
 
 	if (strlen(text) > VOLUME_ID_MAX || strspn(hash, base64url) != VOLUME_HASH_LENGTH ||
 		hash[VOLUME_HASH_LENGTH] != ':')
 		return refuse(what, text, err);
 	share = *server == ':' ? server : strstr(server, ":/"); /* an IPv6 address has colons */
-	if (!share || share[1] != '/' || (share[2] && beneath_check_path(share + 2, NULL) < 0))
-		return refuse(
-			what, text, err); /* another spelling would open its base a second time */
-	memset(ret_id, 0, sizeof(*ret_id));
-	memcpy(ret_id->hash.text, hash, VOLUME_HASH_LENGTH);
-	memcpy(ret_id->server, server, (size_t)(share - server));
-	strcpy(ret_id->share, share + 1);
+	if (!share || share[1] != '/')
+		return refuse(what, text, err);
+	mark = strstr(share + 2, OPTIONS_MARK);
+	if (mark && !is_reaching(mark + strlen(OPTIONS_MARK)))
+		return refuse(what, text, err);
+	memcpy(id.hash.text, hash, VOLUME_HASH_LENGTH);
+	memcpy(id.server, server, (size_t)(share - server));
+	share++;
+	memcpy(id.share, share, mark ? (size_t)(mark - share) : strlen(share));
+	strcpy(id.options, mark ? mark + strlen(OPTIONS_MARK) : "");
+	/* Another spelling would open its base a second time. */
+	if (id.share[1] && beneath_check_path(id.share + 1, NULL) < 0)
+		return refuse(what, text, err);
+	*ret_id = id;
 	return 0;
 }
 

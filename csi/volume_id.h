@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a volume id holds: `1:<hash of the name>:<server>:<share>`. It says where the volume's
- * record is, without any state outside that place. A snapshot's begins with `a:`, and its hash is
- * that of an archive. Pure functions.
+ * What a volume id holds: `1:<hash of the name>:<server>:<share>`, and `//<mount options>` where
+ * the server is not reached without them. It says where the volume's record is, without any state
+ * outside that place. A snapshot's begins with `a:`, and its hash is that of an archive. Pure
+ * functions.
  */
 #ifndef ORDINAL_VOLUME_ID_H
 #define ORDINAL_VOLUME_ID_H
@@ -10,6 +11,7 @@
 #include <stdbool.h>
 
 #include "error.h"
+#include "mount_options.h"
 
 /* 132 bits of SHA-256 in the URL's base64: a name for files and ids that no two names share. */
 #define VOLUME_HASH_LENGTH 22
@@ -25,6 +27,8 @@ struct volume_id {
 	struct volume_hash hash;
 	char server[VOLUME_ID_MAX + 1]; /* empty for a host path */
 	char share[VOLUME_ID_MAX + 1];  /* the export, or the base directory on the node */
+	char options[MOUNT_OPTIONS_MAX +
+		     1]; /* as mount_options_reaching() has them; mostly empty */
 };
 
 bool volume_hash_equal(const struct volume_hash *a, const struct volume_hash *b);

@@ -110,21 +110,26 @@ static int check_other_bases(
 	return 0;
 }
 
+/* OPTIONS are those of its record; NULL: none. */
 static int format_id(const struct location *location, const struct volume_hash *hash,
-	char ret_id[VOLUME_ID_MAX + 1], struct error *err)
+	const char *options, char ret_id[VOLUME_ID_MAX + 1], struct error *err)
 {
 	struct volume_id id = {.hash = *hash};
 
 	strcpy(id.server, location->server);
 	strcpy(id.share, location->share);
+	snprintf(id.options, sizeof(id.options), "%s", options ? options : "");
 	return volume_id_format(&id, ret_id, err);
 }
 
+/* Its record, which says how it is to be mounted, lies on the export itself: where that is not
+ * mounted yet, it is by the options that the id has. */
 static void locate_id(const struct volume_id *id, struct location *ret)
 {
 	*ret = (struct location){.any_options = true};
 	strcpy(ret->server, id->server);
 	strcpy(ret->share, id->share);
+	strcpy(ret->options, id->options);
 }
 
 static int find_base(struct volumes *volumes, const struct volume_id *id, struct base **ret_base,
@@ -196,17 +201,23 @@ int volumes_enter_location(struct volumes *volumes, const struct location *locat
 	return 0;
 }
 
-/* Where the volume may come to lie. Every one of the places can be in an id. */
-static int locate(const struct volumes *volumes, const struct parameters *parameters,
-	const struct volume_hash *hash, struct locations *ret, struct error *err)
+/* Where the volume may come to lie, each of which can be in an id, and at which path there. Caller
+ * calls locations_done(RET) and frees *RET_PLACE. */
+static int plan(const struct volumes *volumes, const struct volume_request *request,
+	struct creation *creation, struct locations *ret, char **ret_place, struct error *err)
 {
 	char id[VOLUME_ID_MAX + 1];
 
-	if (volumes->backend->ops->locate(volumes->backend, parameters, ret, err) < 0)
+	volume_id_hash(request->name, &creation->hash);
+	if (volumes->backend->ops->locate(volumes->backend, request->parameters, ret, err) < 0)
 		return -1;
+	mount_options_reaching(ret->items[0].options, creation->id_options); /* all have the same */
 	for (size_t i = 0; i < ret->count; i++)
-		if (format_id(&ret->items[i], hash, id, err) < 0)
+		if (format_id(&ret->items[i], &creation->hash, creation->id_options, id, err) < 0)
 			return -1;
+	if (parameters_place(request->parameters, &creation->hash, ret_place, err) < 0)
+		return -1;
+	creation->place = *ret_place;
 	return 0;
 }
 
@@ -224,18 +235,14 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 		.parameters = request->parameters,
 		.clones = &volumes->clones,
 	};
-	struct volume volume = {0};
+	_cleanup_(volume_done) struct volume volume = {0};
 	int result;
 
-	volume_id_hash(request->name, &creation.hash);
-	if (locate(volumes, request->parameters, &creation.hash, &locations, err) < 0 ||
-		parameters_place(request->parameters, &creation.hash, &place, err) < 0)
+	if (plan(volumes, request, &creation, &locations, &place, err) < 0)
 		return -1;
-	creation.place = place;
 	if (keylock_acquire(&volumes->busy, creation.hash.text, request->cancelled, &held, err) <
 			0 ||
 		spread_find(volumes, &locations, &creation, request, &volume.location, err) < 0 ||
-		format_id(&volume.location, &creation.hash, volume.id, err) < 0 ||
 		volumes_enter_location(volumes, &volume.location, &pass, &creation.base, err) < 0)
 		return -1;
 	if (check_other_bases(volumes, &creation, err) < 0 ||
@@ -250,7 +257,12 @@ int volumes_create(struct volumes *volumes, const struct volume_request *request
 		trash_wake(&volumes->trash);
 	if (result < 0)
 		return base_explain(creation.base, err);
+	/* One that was made before ids had options keeps the id that it had. */
+	if (format_id(&volume.location, &creation.hash, volume.record->id_options, volume.id, err) <
+		0)
+		return -1;
 	*ret = volume;
+	volume.record = NULL;
 	return 0;
 }
 
@@ -259,11 +271,13 @@ const char *volumes_difference(const struct volumes *volumes, const struct volum
 {
 	_cleanup_(locations_done) struct locations locations = {0};
 	_cleanup_free_ char *place = NULL;
+	struct location where = volume->location;
 	struct volume_hash hash;
 
+	where.any_options = true; /* those are no parameters */
 	volume_id_hash(volume->record->name, &hash);
 	if (volumes->backend->ops->locate(volumes->backend, parameters, &locations, NULL) < 0 ||
-		!locations_have(&locations, &volume->location) ||
+		!locations_have(&locations, &where) ||
 		parameters_place(parameters, &hash, &place, NULL) < 0)
 		return "another path";
 	return creation_difference(volume->record, place, parameters);
@@ -512,7 +526,8 @@ int volumes_reach(struct volumes *volumes, const char *text, const char *options
 	snprintf(ret->volume.id, sizeof(ret->volume.id), "%s", text);
 	locate_id(&id, location);
 	location->any_options = !options;
-	snprintf(location->options, sizeof(location->options), "%s", options ? options : "");
+	if (options && *options)
+		snprintf(location->options, sizeof(location->options), "%s", options);
 	/* Nodes do not keep bases on NFS: that would keep their mounts. */
 	if (!volumes->backend->ops->use || (!options && bases_has(&volumes->bases, location)))
 		return reach_in_base(volumes, &id, ret, err);
@@ -570,16 +585,19 @@ static int add_base(struct base *base, const struct volume_id *after, struct lis
 static int add_volume(struct volumes *volumes, const struct listed *item, const char *after,
 	struct volume_page *page, struct error *err)
 {
-	struct volume volume;
+	_cleanup_(volume_done) struct volume volume = {0};
 	char id[VOLUME_ID_MAX + 1];
 
-	if (format_id(&item->base->location, &item->hash, id, err) < 0)
+	if (format_id(&item->base->location, &item->hash, NULL, id, err) < 0)
 		return -1;
-	if (strcmp(id, after) <= 0)
-		return 0;
 	if (volumes_find(volumes, id, &volume, err) < 0)
 		return err->kind == ERROR_NOT_FOUND ? 0 : -1; /* deleted, or being made */
+	if (format_id(&volume.location, &item->hash, volume.record->id_options, volume.id, err) < 0)
+		return -1;
+	if (strcmp(volume.id, after) <= 0)
+		return 0;
 	page->volumes[page->count++] = volume;
+	volume.record = NULL;
 	return 0;
 }
 

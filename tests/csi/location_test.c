@@ -103,12 +103,62 @@ static void test_long_options(void **state)
 	assert_non_null(strstr(err.text, "longer than"));
 }
 
+/* Another port is another server, wherever one is said. */
+static void test_ports(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool any, equal;
+	} cases[] = {
+		{"", "", false, true},
+		{"", "port=2049,hard", false, true},
+		{"vers=3,port=2050", "port=2050", false, true},
+		{"port=2050", "", false, false},
+		{"port=2050", "", true, true},
+		{"port=2050", "port=2051", true, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct location a = {.server = "s", .share = "/x"}, b = a;
+
+		strcpy(a.options, cases[i].a);
+		strcpy(b.options, cases[i].b);
+		b.any_options = cases[i].any;
+		assert_int_equal(location_equal(&a, &b), cases[i].equal);
+		assert_int_equal(location_equal(&b, &a), cases[i].equal);
+	}
+}
+
+static void test_reaching(void **state)
+{
+	static const struct {
+		const char *given, *reaching;
+	} cases[] = {
+		{"", ""},
+		{"hard,timeo=600", ""},
+		{"nfsvers=4.1", "nfsvers=4.1"},
+		{"hard,vers=3,timeo=600,nolock,tcp", "vers=3,nolock,tcp"},
+		{"mountport=1,port=2,retrans=3,sec=sys", "mountport=1,port=2,sec=sys"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char reaching[MOUNT_OPTIONS_MAX + 1];
+
+		mount_options_reaching(cases[i].given, reaching);
+		assert_string_equal(reaching, cases[i].reaching);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spellings),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_reaching),
 		cmocka_unit_test(test_long_options),
 	};
 

@@ -31,8 +31,16 @@ static void test_hash(void **state)
 static void test_round_trip(void **state)
 {
 	static const struct {
-		const char *server, *share;
-	} cases[] = {{"", "/var/lib/ordinal"}, {"nfs.example", "/export"}, {"", "/a:b"}};
+		const char *server, *share, *options, *text;
+	} cases[] = {
+		{"", "/var/lib/ordinal", "", ":/var/lib/ordinal"},
+		{"nfs.example", "/export", "", "nfs.example:/export"},
+		{"", "/a:b", "", ":/a:b"},
+		{"nfs.example", "/export", "nfsvers=3,nolock",
+			"nfs.example:/export//nfsvers=3,nolock"},
+		{"fd00::1", "/", "port=2050", "fd00::1:///port=2050"},
+		{"a", "/b/c", "sec=krb5p:sys", "a:/b/c//sec=krb5p:sys"},
+	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -42,7 +50,9 @@ static void test_round_trip(void **state)
 		volume_id_hash("pvc-1", &id.hash);
 		strcpy(id.server, cases[i].server);
 		strcpy(id.share, cases[i].share);
+		strcpy(id.options, cases[i].options);
 		assert_int_equal(volume_id_format(&id, text, NULL), 0);
+		assert_string_equal(text + strlen("1::") + VOLUME_HASH_LENGTH, cases[i].text);
 		assert_int_equal(volume_id_parse(text, &back, NULL), 0);
 		assert_memory_equal(&id, &back, sizeof(id));
 	}
@@ -61,6 +71,14 @@ static void test_length(void **state)
 	strcat(id.share, "x");
 	assert_int_equal(volume_id_format(&id, text, &err), -1);
 	assert_int_equal(err.kind, ERROR_INVALID);
+	strcpy(id.options, "port=2050");
+	id.share[strlen(id.share) - strlen("x//port=2050")] = '\0';
+	assert_int_equal(volume_id_format(&id, text, &err), 0);
+	assert_int_equal(strlen(text), VOLUME_ID_MAX);
+	strcat(id.options, "1");
+	assert_int_equal(volume_id_format(&id, text, &err), -1);
+	assert_int_equal(err.kind, ERROR_INVALID);
+	assert_non_null(strstr(err.text, "port=20501) are 1 bytes too long"));
 }
 
 static void test_refusals(void **state)
@@ -71,7 +89,15 @@ static void test_refusals(void **state)
 		"1:aaaaaaaaaaaaaaaaaaaaaa:", "1:aaaaaaaaaaaaaaaaaaaaaa:/x",
 		"1:aaaaaaaaaaaaaaaaaaaaaa::x", "1:aaaaaaaaaaaaaaaaaaaaaa::/x/",
 		"1:aaaaaaaaaaaaaaaaaaaaaa:://x", "1:aaaaaaaaaaaaaaaaaaaaaa::/x/./y",
-		"1:aaaaaaaaaaaaaaaaaaaaaa::/x/../y", "1:aaaaaaaaaaaaaaaaaaaaaa::/x/."};
+		"1:aaaaaaaaaaaaaaaaaaaaaa::/x/../y", "1:aaaaaaaaaaaaaaaaaaaaaa::/x/.",
+		/* What does not say how a server is reached, and what is no option, is not for
+		   mount.nfs. */
+		"1:aaaaaaaaaaaaaaaaaaaaaa:s:/x//", "1:aaaaaaaaaaaaaaaaaaaaaa:s:/x//hard",
+		"1:aaaaaaaaaaaaaaaaaaaaaa:s:/x//vers=3,ro", "1:aaaaaaaaaaaaaaaaaaaaaa:s:/x//bg",
+		"1:aaaaaaaaaaaaaaaaaaaaaa:s:/x//vers=3//port=1",
+		"1:aaaaaaaaaaaaaaaaaaaaaa:s:/x//vers=3,",
+		"1:aaaaaaaaaaaaaaaaaaaaaa:s:/x/y///vers=3",
+		"1:aaaaaaaaaaaaaaaaaaaaaa:s:////vers=3"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
