@@ -116,7 +116,7 @@ $(BUILD)/tests/uml/%_test: $(BUILD)/tests/uml/%_test.o \
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 $(BUILD)/tests/uml/%.o: CPPFLAGS += -Icsi -Itests/uml/support -Itests/csi/support
 # The provisioner is tested against a driver that is scripted, on the real driver's server.
-SERVER := $(addprefix $(BUILD)/csi/,rpc_server.o unix_socket.o)
+SERVER := $(addprefix $(BUILD)/csi/,rpc_server.o unix_socket.o caller.o)
 $(filter $(BUILD)/tests/provisioner/%,$(TESTS)): $(SERVER)
 $(BUILD)/tests/provisioner/support/scripted_%.o: CPPFLAGS += -Icsi
 KUBECTL_TESTS := $(filter $(BUILD)/tests/provisioner/kubectl/%,$(TESTS))

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "caller.h"
 #include "cleanup.h"
 
 void bases_init(struct bases *bases, const struct backend *backend)
@@ -157,7 +158,7 @@ int bases_get(struct bases *bases, const struct location *location, bool create,
 	if (!base) {
 		/* Not under the mutex: the disk or the server may take its time. */
 		location_name(location, name);
-		if (keylock_acquire(&bases->opening, name, NULL, &held, err) < 0)
+		if (keylock_acquire(&bases->opening, name, caller_flag(), &held, err) < 0)
 			return -1;
 		base = find_open(bases, location);
 	}

@@ -26,4 +26,5 @@ void driver_interrupt(void *context)
 
 	keylock_interrupt(&driver->busy);
 	keylock_interrupt(&driver->volumes.busy);
+	keylock_interrupt(&driver->volumes.bases.opening);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "mount_options.h"
 
 static void unref_table(struct libmnt_table **table)
 {
@@ -92,6 +93,8 @@ int export_table_read(const char *dir, const char *name, struct export_mount **r
 		if (!is_export(mount, dir, name))
 			continue;
 		look_at_others(table, dir, mount, &found);
+		if (mnt_fs_get_fs_options(mount))
+			found.port = mount_options_port(mnt_fs_get_fs_options(mount));
 		found.path = strdup(mnt_fs_get_target(mount));
 		if (!found.path)
 			abort();
@@ -99,5 +102,43 @@ int export_table_read(const char *dir, const char *name, struct export_mount **r
 	}
 	*ret_mounts = mounts;
 	*ret_count = count;
+	return 0;
+}
+
+/* Whether another mount keeps the file system of MOUNT. */
+static bool is_kept(struct libmnt_table *table, const char *dir, struct libmnt_fs *mount)
+{
+	_cleanup_(free_iter) struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+	struct libmnt_fs *other;
+
+	if (!iter)
+		abort();
+	while (mnt_table_next_fs(table, iter, &other) == 0)
+		if (mnt_fs_get_devno(other) == mnt_fs_get_devno(mount) &&
+			is_directly_below(dir, mnt_fs_get_target(other)))
+			return true;
+	return false;
+}
+
+int export_table_count_last(const char *dir, const char *path, size_t *ret_count, struct error *err)
+{
+	_cleanup_(unref_table) struct libmnt_table *table =
+		mnt_new_table_from_file("/proc/self/mountinfo");
+	_cleanup_(free_iter) struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+	struct libmnt_fs *mount;
+	bool last = false;
+	size_t count = 0;
+
+	if (!table)
+		return error_set(err, ERROR_INTERNAL, "cannot read /proc/self/mountinfo");
+	while (mnt_table_next_fs(table, iter, &mount) == 0) {
+		const char *target = mnt_fs_get_target(mount), *type = mnt_fs_get_fstype(mount);
+
+		if (!target || strcmp(target, path))
+			continue;
+		count++;
+		last = last || (type && !strncmp(type, "nfs", 3) && !is_kept(table, dir, mount));
+	}
+	*ret_count = last ? count : 0;
 	return 0;
 }

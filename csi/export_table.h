@@ -13,6 +13,7 @@
 
 struct export_mount {
 	char *path;
+	int port;    /* of the server */
 	bool bound;  /* something is bound from it */
 	bool shared; /* its superblock has other mounts, whose requests force would end, too */
 };
@@ -21,6 +22,12 @@ struct export_mount {
  * NULL. Caller calls export_table_free(). */
 int export_table_read(const char *dir, const char *name, struct export_mount **ret_mounts,
 	size_t *ret_count, struct error *err);
+
+/* How many mounts lie on PATH, if one of them is the last of an NFS file system; else 0. Those
+ * below DIR are no last ones: they keep it. */
+int export_table_count_last(
+	const char *dir, const char *path, size_t *ret_count, struct error *err);
+
 void export_table_free(struct export_mount *mounts, size_t count);
 
 #endif

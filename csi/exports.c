@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "caller.h"
 #include "export_table.h"
 #include "helper.h"
 #include "log.h"
@@ -22,6 +23,9 @@
 
 /* Whoever has been inside for as long waits for a server that hangs. */
 #define STUCK_MS 3000
+
+/* How often those who wait look whether their callers do. */
+#define LOOK_MS 100
 
 /* How long an error is given to those who asked meanwhile, too. */
 #define FAILED_MS 1000
@@ -50,14 +54,6 @@ struct export
 	struct error failure;
 	SLIST_ENTRY(export) link;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 void exports_init(struct exports *exports, const char *dir)
 {
@@ -131,8 +127,9 @@ static char *find_mounted(const struct exports *exports, const struct location *
 	location_name(location, name);
 	if (!exports->dir || export_table_read(exports->dir, name, &mounts, &count, NULL) < 0)
 		return NULL;
-	if (count)
-		path = take_ptr(mounts[0].path);
+	for (size_t i = 0; i < count && !path; i++)
+		if (!*location->options || mounts[i].port == mount_options_port(location->options))
+			path = take_ptr(mounts[i].path);
 	export_table_free(mounts, count);
 	return path;
 }
@@ -237,9 +234,15 @@ static void wait_until(struct exports *exports, int64_t when)
 	pthread_cond_timedwait(&exports->changed, &exports->mutex, &deadline);
 }
 
+static int caller_left(const struct export *export, struct error *err)
+{
+	return error_set(
+		err, ERROR_TIMEOUT, "%s does not answer in the caller's time", export->name);
+}
+
 static int take_slot(struct export *export, struct export_slot **ret_slot, struct error *err)
 {
-	int64_t began = now_ms(), now = began;
+	int64_t began = caller_now_ms(), now = began;
 	struct export_slot *slot;
 
 	while (!(slot = free_slot(export))) {
@@ -247,8 +250,10 @@ static int take_slot(struct export *export, struct export_slot **ret_slot, struc
 			return error_set(err, ERROR_UNAVAILABLE,
 				"%s does not answer: %d calls wait for it already", export->name,
 				EXPORT_INSIDE_MAX);
-		wait_until(export->exports, now + 100);
-		now = now_ms();
+		if (caller_is_gone())
+			return caller_left(export, err);
+		wait_until(export->exports, now + LOOK_MS);
+		now = caller_now_ms();
 	}
 	slot->holders = 1;
 	slot->since = now;
@@ -306,7 +311,8 @@ static int mount_it(struct export_slot *slot, struct error *err)
 	struct export *export = slot->export;
 
 	if (make_directory(export, err) < 0 ||
-		help(slot, "mount", export->name, export->location.options, MOUNT_MS, err) < 0)
+		help(slot, "mount", export->name, export->location.options,
+			caller_limit_ms(MOUNT_MS), err) < 0)
 		return error_prefix(err, "mount %s", export->name);
 	log_info("%s is mounted on %s%s%s", export->name, export->path,
 		*export->location.options ? " with " : "", export->location.options);
@@ -352,7 +358,7 @@ static int mount_anew(struct export_slot *slot, struct error *err)
 		slot->export->name);
 	if (help(slot, "unmount", "", NULL, UNMOUNT_MS, err) < 0 || mount_it(slot, err) < 0)
 		return -1;
-	return help(slot, "check", NULL, NULL, CHECK_MS, err);
+	return help(slot, "check", NULL, NULL, caller_limit_ms(CHECK_MS), err);
 }
 
 /* Mount it where it is not, and ask the server. */
@@ -362,7 +368,7 @@ static int prepare(struct export_slot *slot, struct error *err)
 
 	if (!export->given && !is_mounted(export) && mount_it(slot, err) < 0)
 		return -1;
-	if (help(slot, "check", NULL, NULL, CHECK_MS, err) == 0)
+	if (help(slot, "check", NULL, NULL, caller_limit_ms(CHECK_MS), err) == 0)
 		return 0;
 	if (err->errnum == ESTALE && !export->given && mount_anew(slot, err) == 0)
 		return 0;
@@ -377,11 +383,14 @@ static int look(struct export_slot *slot, struct error *err)
 	struct error failure;
 	int result;
 
-	while (export->busy)
-		pthread_cond_wait(&exports->changed, &exports->mutex);
-	if (export->answered && now_ms() - export->answered < FRESH_MS)
+	while (export->busy) {
+		if (caller_is_gone())
+			return caller_left(export, err);
+		wait_until(exports, caller_now_ms() + LOOK_MS);
+	}
+	if (export->answered && caller_now_ms() - export->answered < FRESH_MS)
 		return 0;
-	if (export->failed && now_ms() - export->failed < FAILED_MS) {
+	if (export->failed && caller_now_ms() - export->failed < FAILED_MS) {
 		*err = export->failure;
 		return -1;
 	}
@@ -390,8 +399,9 @@ static int look(struct export_slot *slot, struct error *err)
 	result = prepare(slot, &failure);
 	pthread_mutex_lock(&exports->mutex);
 	export->busy = false;
-	export->answered = result < 0 ? 0 : now_ms();
-	export->failed = result < 0 ? now_ms() : 0;
+	export->answered = result < 0 ? 0 : caller_now_ms();
+	/* That this caller had no time for it is no answer for others. */
+	export->failed = result < 0 && !caller_is_gone() ? caller_now_ms() : 0;
 	if (result < 0)
 		*err = export->failure = failure;
 	pthread_cond_broadcast(&exports->changed);
@@ -486,7 +496,7 @@ static void release(struct exports *exports, struct export *export)
 		return;
 	export->busy = true;
 	slot->holders = 1;
-	slot->since = now_ms();
+	slot->since = caller_now_ms();
 	pthread_mutex_unlock(&exports->mutex);
 	/* Whoever waits for a server that hangs is ended, if nobody else's requests are. */
 	if (help(slot, "unmount", shared ? "" : "force", NULL, UNMOUNT_MS, &err) < 0)
@@ -529,4 +539,27 @@ void exports_sweep(struct exports *exports)
 	}
 	pthread_mutex_unlock(&exports->mutex);
 	export_table_free(mounts, count);
+}
+
+static void forget(void *context)
+{
+	(void)context;
+}
+
+int exports_unmount(struct exports *exports, const char *path, struct error *err)
+{
+	const struct helper helper = {
+		.verb = "unmount",
+		.arguments = {path, ""},
+		.limit_ms = UNMOUNT_MS,
+		.ended = forget,
+	};
+	size_t layers;
+
+	if (!exports->dir || export_table_count_last(exports->dir, path, &layers, err) < 0)
+		return exports->dir ? -1 : 0;
+	while (layers--)
+		if (helper_run(&helper, err) < 0)
+			return -1;
+	return 0;
 }

@@ -50,8 +50,9 @@ void export_drop(struct export *export);
 DEFINE_CLEANUP(struct export *, export_drop);
 
 /* Be inside: the export is mounted, and its server has answered lately. ERROR_UNAVAILABLE when it
- * does not, or at once when EXPORT_INSIDE_MAX others wait for it; other kinds, when mounting fails,
- * say what is wrong. All name server and share. Caller calls export_leave(), for _cleanup_(). */
+ * does not, or at once when EXPORT_INSIDE_MAX others wait for it; ERROR_TIMEOUT when this thread's
+ * caller (caller.h) goes first; other kinds, when mounting fails, say what is wrong. All name
+ * server and share. Caller calls export_leave(), for _cleanup_(). */
 int export_enter(struct export *export, struct export_pass *pass, struct error *err);
 void export_leave(struct export_pass *pass);
 
@@ -60,6 +61,11 @@ void export_suspect(struct export *export);
 
 /* Open the export's root, while inside. Caller closes *RET_FD, opened O_RDONLY. */
 int export_open(struct export *export, int *ret_fd, struct error *err);
+
+/* Unmount what is mounted on PATH, as the kernel spells it, if nothing of its file system is left
+ * then: that waits for the server, and is done by another process. Other mounts are not touched.
+ * ERROR_UNAVAILABLE when the server does not answer. */
+int exports_unmount(struct exports *exports, const char *path, struct error *err);
 
 /* Unmount the mounts below the directory that nobody uses and nothing is bound from. */
 void exports_sweep(struct exports *exports);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "caller.h"
 #include "cleanup.h"
 #include "mount_nfs.h"
 
@@ -112,18 +113,14 @@ static int start(const struct helper *helper, pid_t *ret_pid, int *ret_pipe, str
 /* Read what the process says until it ends, or its time does; false then. */
 static bool read_answer(int fd, int limit_ms, struct error *ret, size_t *ret_length)
 {
-	struct timespec now;
-	int64_t deadline, left;
+	int64_t deadline = caller_now_ms() + limit_ms, left;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	deadline = now.tv_sec * 1000LL + now.tv_nsec / 1000000 + limit_ms;
 	*ret_length = 0;
 	for (;;) {
 		struct pollfd wait = {.fd = fd, .events = POLLIN};
 		ssize_t got;
 
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		left = deadline - (now.tv_sec * 1000LL + now.tv_nsec / 1000000);
+		left = deadline - caller_now_ms();
 		if (left <= 0)
 			return false;
 		if (poll(&wait, 1, (int)left) <= 0)
@@ -169,6 +166,12 @@ static void leave_to_reaper(const struct helper *helper, pid_t pid)
 	pthread_attr_destroy(&detached);
 }
 
+static int out_of_time(const struct helper *helper, struct error *err)
+{
+	return error_set(err, ERROR_UNAVAILABLE, "no answer within %d.%d s",
+		helper->limit_ms / 1000, helper->limit_ms % 1000 / 100);
+}
+
 static int kill_it(const struct helper *helper, pid_t pid, struct error *err)
 {
 	const struct timespec pause = {0, 10 * 1000000};
@@ -177,13 +180,12 @@ static int kill_it(const struct helper *helper, pid_t pid, struct error *err)
 	for (int i = 0; i < KILL_MS / 10; i++) {
 		if (waitpid(pid, NULL, WNOHANG)) {
 			helper->ended(helper->context);
-			return error_set(err, ERROR_UNAVAILABLE, "no answer within %d s",
-				helper->limit_ms / 1000);
+			return out_of_time(helper, err);
 		}
 		nanosleep(&pause, NULL);
 	}
 	leave_to_reaper(helper, pid);
-	return error_set(err, ERROR_UNAVAILABLE, "no answer within %d s", helper->limit_ms / 1000);
+	return out_of_time(helper, err);
 }
 
 int helper_run(const struct helper *helper, struct error *err)
@@ -194,7 +196,8 @@ int helper_run(const struct helper *helper, struct error *err)
 	int status;
 	pid_t pid;
 
-	if (start(helper, &pid, &fd, err) < 0) {
+	if (helper->limit_ms <= 0 ? out_of_time(helper, err) < 0
+				  : start(helper, &pid, &fd, err) < 0) {
 		helper->ended(helper->context);
 		return -1;
 	}

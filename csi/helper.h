@@ -14,7 +14,7 @@
 struct helper {
 	const char *verb; /* "check PATH", "mount PATH NAME OPTIONS", "unmount PATH FLAGS" */
 	const char *arguments[3]; /* NULL where there are less */
-	int limit_ms;
+	int limit_ms;             /* 0: there is no time left to do it */
 
 	/* Called once the process has ended: later, in another thread, where it could not be killed
 	 * in time. */
@@ -22,7 +22,8 @@ struct helper {
 	void *context;
 };
 
-/* Do it. ERROR_UNAVAILABLE when it is not done within its limit; the error does not say of what. */
+/* Do it. ERROR_UNAVAILABLE when it is not done within its limit; the error does not say of what.
+ * Any thread may call. */
 int helper_run(const struct helper *helper, struct error *err);
 
 /* Whether this process is one; then helper_main() does the work and returns the exit code. */

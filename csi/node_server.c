@@ -173,13 +173,25 @@ static const char *publish_subject(const ProtobufCMessage *message)
 	return ((const Csi__V1__NodePublishVolumeRequest *)message)->target_path;
 }
 
+static int unmount(const struct driver *driver, const struct target *target, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (driver->backend->mounts) {
+		path = target_spell(target);
+		if (path && exports_unmount(driver->backend->mounts, path, err) < 0)
+			return -1;
+	}
+	return mounter_unmount(target->parent, target->name, err);
+}
+
 /* Afterwards there is nothing at the target. Only an empty directory is ever removed: were the
  * unmounting wrong, the data would still be there. */
-static int unpublish(const struct target *target, struct error *err)
+static int unpublish(const struct driver *driver, const struct target *target, struct error *err)
 {
 	if (target->parent < 0)
 		return 0;
-	if (mounter_unmount(target->parent, target->name, err) < 0)
+	if (unmount(driver, target, err) < 0)
 		return err->kind == ERROR_NOT_FOUND ? 0 : -1;
 	if (unlinkat(target->parent, target->name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;
@@ -207,7 +219,7 @@ static int node_unpublish_volume(
 		target_check_outside("target_path", &target, driver->backend->roots, err) < 0 ||
 		hold_target(driver, &target, request->target_path, reply, &held, err) < 0)
 		return -1;
-	if (unpublish(&target, err) < 0)
+	if (unpublish(driver, &target, err) < 0)
 		return error_prefix(err, "target_path %s", request->target_path);
 	if (driver->backend->mounts)
 		exports_sweep(driver->backend->mounts);
@@ -280,16 +292,19 @@ static int collect_stats(const struct published *published, struct stats *ret, s
 }
 
 /* What the volume itself uses, instead of its whole file system. One walk at a time: each keeps the
- * disk busy. */
-static int walk_volume(struct driver *driver, int mount, const atomic_bool *cancelled,
-	struct stats *stats, struct error *err)
+ * disk busy. One of each export: another one's server may hang. */
+static int walk_volume(struct driver *driver, const struct published *published,
+	const atomic_bool *cancelled, struct stats *stats, struct error *err)
 {
 	_cleanup_(keylock_release) struct keylock_holder held = {0};
+	char key[sizeof("walk ") + LOCATION_NAME_MAX] = "walk ";
 	struct tree_size size;
 
-	if (keylock_acquire(&driver->busy, "--stats-walk", cancelled, &held, err) < 0)
+	if (!driver->backend->ops->node_local)
+		location_name(&published->volume.volume.location, key + strlen(key));
+	if (keylock_acquire(&driver->busy, key, cancelled, &held, err) < 0)
 		return -1;
-	if (tree_size_measure(mount, cancelled, &size, err) < 0)
+	if (tree_size_measure(published->mount, cancelled, &size, err) < 0)
 		return error_prefix(err, "measure what the volume uses");
 	stats->bytes.used = size.bytes;
 	stats->inodes.used = size.inodes;
@@ -335,7 +350,7 @@ static int node_get_volume_stats(
 		collect_stats(&published, &stats, err) < 0)
 		return -1;
 	if (driver->stats_walk && !stats.abnormal &&
-		walk_volume(driver, published.mount, rpc_reply_cancelled(reply), &stats, err) < 0)
+		walk_volume(driver, &published, rpc_reply_cancelled(reply), &stats, err) < 0)
 		return -1;
 	reply_stats(&stats, reply);
 	return 0;

@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 #include <sys/stat.h>
 
+#include "caller.h"
 #include "log.h"
 #include "unix_socket.h"
 #include "wire_strings.h"
@@ -199,6 +200,16 @@ static void log_result(
 		log_info("%s %s: done", name, subject);
 }
 
+/* Until when the caller waits, in milliseconds of the monotonic clock. */
+static int64_t deadline_of(const struct call *call)
+{
+	gpr_timespec deadline = gpr_convert_clock_type(call->details.deadline, GPR_CLOCK_MONOTONIC);
+
+	if (deadline.tv_sec > INT64_MAX / 2000)
+		return INT64_MAX;
+	return deadline.tv_sec * 1000LL + deadline.tv_nsec / 1000000;
+}
+
 static int handle_call(struct call *call, struct rpc_reply *reply, struct error *err)
 {
 	_cleanup_(free_message) ProtobufCMessage *request = NULL;
@@ -210,7 +221,9 @@ static int handle_call(struct call *call, struct rpc_reply *reply, struct error 
 		log_warn("%s: %s", call->method->path, err->text);
 		return -1;
 	}
+	caller_begin(&call->gone, deadline_of(call));
 	result = call->method->handle(call->context, request, reply, err);
+	caller_end();
 	log_result(call->method, request, result < 0 ? err : NULL);
 	return result;
 }

@@ -40,8 +40,7 @@ static bool is_at_or_below(const char *inner, const char *outer)
 	return !strncmp(inner, outer, length) && (!inner[length] || inner[length] == '/');
 }
 
-/* TARGET as the kernel spells it. Caller frees; NULL where it cannot be told. */
-static char *spell(const struct target *target)
+char *target_spell(const struct target *target)
 {
 	char link[40], parent[PATH_MAX], *text;
 	ssize_t length;
@@ -59,7 +58,7 @@ static char *spell(const struct target *target)
 int target_check_outside(const char *field, const struct target *target,
 	const struct flag_strings *roots, struct error *err)
 {
-	_cleanup_free_ char *path = target->parent < 0 ? NULL : spell(target);
+	_cleanup_free_ char *path = target->parent < 0 ? NULL : target_spell(target);
 
 	for (int i = 0; path && i < roots->count; i++) {
 		_cleanup_free_ char *root = realpath(roots->values[i], NULL);

@@ -26,6 +26,9 @@ int target_open(const char *field, const char *path, struct target *ret, struct 
 /* For a target whose parent is -1 until it is opened. */
 void target_done(struct target *target);
 
+/* TARGET's path as the kernel spells it. Caller frees; NULL where it cannot be told. */
+char *target_spell(const struct target *target);
+
 /* Open what PATH shows, which must be a directory with something mounted on it: ERROR_NOT_FOUND
  * otherwise. Caller closes *RET_FD, opened O_PATH. */
 int target_open_mount(const char *field, const char *path, int *ret_fd, struct error *err);
