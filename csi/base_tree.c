@@ -11,6 +11,7 @@ static int open_nested(
 	struct bases *bases, struct base *outer, const struct volume_hash *hash, struct error *err)
 {
 	_cleanup_(record_freep) struct record *record = NULL;
+	_cleanup_(export_leave) struct export_pass pass = {0};
 	struct location location = outer->location;
 	size_t length = strlen(location.share);
 	struct base *base;
@@ -18,7 +19,7 @@ static int open_nested(
 	if (catalog_read(outer->catalog, hash, &record, err) < 0)
 		return error_prefix(err, "%s", outer->name);
 	snprintf(location.share + length, sizeof(location.share) - length, "/%s", record->path);
-	if (bases_get(bases, &location, false, &base, err) < 0)
+	if (bases_get(bases, &location, false, &base, err) < 0 || base_enter(base, &pass, err) < 0)
 		return error_prefix(err,
 			"a base below %s (if it is gone for good, remove %s/.ordinal/volumes/%s.json)",
 			outer->name, outer->name, hash->text);
@@ -70,10 +71,14 @@ int base_tree_open(struct bases *bases, struct error *err)
 	struct error later;
 	int result = 0;
 
-	for (int i = 0; bases->backend->ops->known(bases->backend, i, &location); i++)
+	for (int i = 0; bases->backend->ops->known(bases->backend, i, &location); i++) {
+		_cleanup_(export_leave) struct export_pass pass = {0};
+
 		if (bases_get(bases, &location, false, &base, &later) == 0 &&
-			base_tree_open_below(bases, base, err) < 0)
+			(base_enter(base, &pass, err) < 0 ||
+				base_tree_open_below(bases, base, err) < 0))
 			result = -1;
+	}
 	return result;
 }
 
@@ -95,6 +100,7 @@ static struct volume_hash entry_hash(const struct location *location)
 static int enter_base(struct bases *bases, struct base *outer, const char *path,
 	const struct location *location, struct error *err)
 {
+	_cleanup_(export_leave) struct export_pass pass = {0};
 	struct volume_hash hash = entry_hash(location);
 	struct record record = {
 		.state = RECORD_BASE,
@@ -108,7 +114,7 @@ static int enter_base(struct bases *bases, struct base *outer, const char *path,
 	struct error later;
 	bool now;
 
-	if (base_become_writer(outer, &now, err) < 0 ||
+	if (base_enter(outer, &pass, err) < 0 || base_become_writer(outer, &now, err) < 0 ||
 		inventory_reserve(&outer->inventory, path, &hash, err) < 0)
 		return -1;
 	if (now && base_tree_open_below(bases, outer, &later) < 0)
@@ -149,14 +155,19 @@ static int enter_enclosing_bases(
 	return 0;
 }
 
-/* Whether a base that encloses LOCATION has it in its catalog. */
+/* Whether a base that encloses LOCATION has it in its catalog, or may have. */
 static bool is_entered(struct bases *bases, const struct location *location)
 {
 	struct volume_hash hash = entry_hash(location);
+	struct error later;
 
-	for (struct base *base = NULL; (base = bases_next(bases, base));)
-		if (path_below(base, location) && catalog_has_record(base->catalog, &hash))
+	for (struct base *base = NULL; (base = bases_next(bases, base));) {
+		_cleanup_(export_leave) struct export_pass pass = {0};
+
+		if (path_below(base, location) && (base_enter(base, &pass, &later) < 0 ||
+							  catalog_has_record(base->catalog, &hash)))
 			return true;
+	}
 	return false;
 }
 
@@ -166,9 +177,13 @@ static void leave_enclosing_bases(struct bases *bases, const struct location *lo
 	struct volume_hash hash = entry_hash(location);
 	struct error later;
 
-	for (struct base *base = NULL; (base = bases_next(bases, base));)
-		if (path_below(base, location) && catalog_remove(base->catalog, &hash, &later) == 0)
+	for (struct base *base = NULL; (base = bases_next(bases, base));) {
+		_cleanup_(export_leave) struct export_pass pass = {0};
+
+		if (path_below(base, location) && base_enter(base, &pass, &later) == 0 &&
+			catalog_remove(base->catalog, &hash, &later) == 0)
 			inventory_forget(&base->inventory, &hash);
+	}
 }
 
 /* Open the base at LOCATION, or make it. */

@@ -13,7 +13,7 @@
  */
 int base_tree_open(struct bases *bases, struct error *err);
 
-/* The same for BASE and those below it. */
+/* The same for BASE, which the caller is inside of (base_enter()), and those below it. */
 int base_tree_open_below(struct bases *bases, struct base *base, struct error *err);
 
 /* Find or open the base at LOCATION, or make it, and have it known to those above it. Borrowed

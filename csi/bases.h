@@ -20,7 +20,8 @@ struct base {
 	char name[LOCATION_NAME_MAX + 1]; /* for messages */
 	int fd;                           /* the directory, O_RDONLY */
 	struct export *export;            /* that it is; NULL for a host path */
-	atomic_bool lost; /* the server has forgotten it: another one is opened in its place */
+	atomic_bool lost;  /* the server has forgotten it: another one is opened in its place */
+	atomic_int copies; /* that are made there, where it is an export */
 	struct catalog *catalog;
 	struct syncer *syncer;      /* of all bases; borrowed */
 	struct inventory inventory; /* the writer's */

@@ -16,6 +16,7 @@
 void clone_source_done(struct clone_source *source)
 {
 	cleanup_close(&source->fd);
+	export_leave(&source->pass);
 	keylock_release(&source->held);
 	if (source->pinned_in)
 		inventory_unpin(take_ptr(source->pinned_in), &source->pinned);
@@ -83,17 +84,19 @@ static int copy(struct clones *clones, int to, const struct clone_source *source
 	return 0;
 }
 
-static int copy_bounded(struct clones *clones, const struct base *base, int to,
+static int copy_bounded(struct clones *clones, struct base *base, int to,
 	const struct clone_source *source, struct error *err)
 {
-	/* Of those that may be inside an export some are for others. */
+	/* Of those that may be inside an export some are for others; and one that hangs keeps no
+	 * copies from the others. */
 	int result, max = base->export ? EXPORT_INSIDE_MAX / 2 : CLONES_MAX;
+	atomic_int *running = base->export ? &base->copies : &clones->running;
 
-	if (atomic_fetch_add(&clones->running, 1) >= max)
+	if (atomic_fetch_add(running, 1) >= max)
 		result = error_set(err, ERROR_ABORTED, "%d copies are under way: try again", max);
 	else
 		result = copy(clones, to, source, err);
-	atomic_fetch_sub(&clones->running, 1);
+	atomic_fetch_sub(running, 1);
 	if (result < 0 && err && err->errnum == ECANCELED)
 		return error_set(err, ERROR_UNAVAILABLE,
 			"the driver stops, and the copy is made again when it is back");

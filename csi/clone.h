@@ -17,8 +17,8 @@
 
 /* Zeroed memory is none. */
 struct clones {
-	atomic_int running;
-	atomic_bool stop; /* end those under way, and begin no more */
+	atomic_int running; /* on disks of this node */
+	atomic_bool stop;   /* end those under way, and begin no more */
 };
 
 /* What is to be copied: kept from being deleted while it is. */
@@ -29,6 +29,7 @@ struct clone_source {
 	struct keylock_holder held;
 	struct inventory *pinned_in; /* where it is the archive of the snapshot PINNED */
 	struct volume_hash pinned;
+	struct export_pass pass; /* where it lies in another export than its copy */
 };
 
 void clone_source_done(struct clone_source *source);

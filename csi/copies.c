@@ -27,7 +27,8 @@ static int open_source(struct volumes *volumes, struct creation *creation,
 	_cleanup_(record_freep) struct record *record = NULL;
 	struct base *base;
 
-	if (volumes_read(volumes, source->id, &base, &record, err) < 0 ||
+	if (volumes_read(volumes, source->id, creation->base, &source->pass, &base, &record, err) <
+			0 ||
 		fit(creation, record->capacity, err) < 0)
 		return -1;
 	return beneath_open_dir(base->fd, record->path, O_RDONLY, &source->fd, err);

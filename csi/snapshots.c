@@ -94,7 +94,8 @@ static int make(struct volumes *volumes, const struct snapshot_request *request,
 
 	if (volume_id_parse(request->source, &id, err) < 0 ||
 		keylock_share(&volumes->busy, id.hash.text, &source.held, err) < 0 ||
-		volumes_read(volumes, request->source, &base, &volume, err) < 0 ||
+		volumes_read(volumes, request->source, base, &source.pass, &base, &volume, err) <
+			0 ||
 		beneath_open_dir(base->fd, volume->path, O_RDONLY, &source.fd, err) < 0)
 		return -1;
 	record = snapshot_record(request->name, request->source, volume);
@@ -209,7 +210,6 @@ int snapshots_open(struct volumes *volumes, const struct base *target,
 	const struct parameters *parameters, struct clone_source *source, int64_t *ret_capacity,
 	struct error *err)
 {
-	_cleanup_(export_leave) struct export_pass pass = {0};
 	_cleanup_(record_freep) struct record *record = NULL;
 	struct volume_id id;
 	struct base *base;
@@ -219,7 +219,7 @@ int snapshots_open(struct volumes *volumes, const struct base *target,
 	if (!strcmp(id.server, target->location.server) &&
 		!strcmp(id.share, target->location.share))
 		base = (struct base *)target;
-	else if (volumes_enter_at(volumes, &id, &pass, &base, err) < 0)
+	else if (volumes_enter_at(volumes, &id, &source->pass, &base, err) < 0)
 		return error_prefix(err, "snapshot %s", source->id);
 	if (snapshot_open(base, &id.hash, source, &record, err) < 0)
 		return error_prefix(err, "snapshot %s", source->id);

@@ -25,6 +25,24 @@
 /* A pause shorter than that is saved up. */
 #define PAUSE_MIN (SECOND / 100)
 
+/* A thread. Times are nanoseconds of the monotonic clock. */
+struct trash_worker {
+	struct trash *trash;
+	struct base *base; /* which it looks at; NULL: all on disks of this node */
+	pthread_t thread;
+
+	/* Its own. */
+	const char *base_name, *entry; /* what is being removed */
+	long removed;                  /* files of it */
+	int64_t next;                  /* when the next file may go */
+	int64_t report;                /* when progress is logged again */
+
+	/* Under the mutex of TRASH. */
+	bool work; /* somebody put something into a trash since it was last looked at */
+	bool running;
+	SLIST_ENTRY(trash_worker) link;
+};
+
 static int64_t now_ns(void)
 {
 	struct timespec now;
@@ -42,18 +60,20 @@ static bool wait_until(struct trash *trash, int64_t when)
 }
 
 /* Keep to the rate. */
-static void pace(struct trash *trash, int64_t now)
+static void pace(struct trash_worker *worker, int64_t now)
 {
+	struct trash *trash = worker->trash;
+
 	if (!trash->rate)
 		return;
 	/* What was not used up lately does not make a burst. */
-	if (trash->next < now - PAUSE_MIN)
-		trash->next = now - PAUSE_MIN;
-	trash->next += SECOND / trash->rate;
-	if (trash->next < now + PAUSE_MIN)
+	if (worker->next < now - PAUSE_MIN)
+		worker->next = now - PAUSE_MIN;
+	worker->next += SECOND / trash->rate;
+	if (worker->next < now + PAUSE_MIN)
 		return;
 	pthread_mutex_lock(&trash->mutex);
-	while (!atomic_load(&trash->stop) && wait_until(trash, trash->next))
+	while (!atomic_load(&trash->stop) && wait_until(trash, worker->next))
 		;
 	pthread_mutex_unlock(&trash->mutex);
 }
@@ -61,41 +81,41 @@ static void pace(struct trash *trash, int64_t now)
 /* One file was removed: whether to go on. */
 static bool step(void *context)
 {
-	struct trash *trash = context;
+	struct trash_worker *worker = context;
 	int64_t now = now_ns();
 
-	trash->removed++;
-	if (now >= trash->report) {
-		trash->report = now + REPORT_EVERY;
-		log_info("%s/.ordinal/trash/%s: %ld files removed so far", trash->base_name,
-			trash->entry, trash->removed);
+	worker->removed++;
+	if (now >= worker->report) {
+		worker->report = now + REPORT_EVERY;
+		log_info("%s/.ordinal/trash/%s: %ld files removed so far", worker->base_name,
+			worker->entry, worker->removed);
 	}
-	pace(trash, now);
-	return !atomic_load(&trash->stop);
+	pace(worker, now);
+	return !atomic_load(&worker->trash->stop);
 }
 
 /* Remove NAME, which is in the trash of BASE; whether it is gone. */
-static bool remove_entry(struct trash *trash, const struct base *base, const char *name)
+static bool remove_entry(struct trash_worker *worker, const struct base *base, const char *name)
 {
-	const struct beneath_watch watch = {step, trash};
+	const struct beneath_watch watch = {step, worker};
 	int64_t started = now_ns();
 	struct error err;
 
-	trash->base_name = base->name;
-	trash->entry = name;
-	trash->removed = 0;
-	trash->report = started + REPORT_EVERY;
+	worker->base_name = base->name;
+	worker->entry = name;
+	worker->removed = 0;
+	worker->report = started + REPORT_EVERY;
 	if (remove_tree(catalog_trash(base->catalog), name, &watch, &err) == 0) {
 		int64_t took = now_ns() - started;
 
 		/* Small ones are not worth a line each. */
 		log_write(took < REPORT_EVERY ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-			"%s/.ordinal/trash/%s: removed, %ld files in %.1f s", trash->base_name,
-			name, trash->removed, (double)took / SECOND);
+			"%s/.ordinal/trash/%s: removed, %ld files in %.1f s", worker->base_name,
+			name, worker->removed, (double)took / SECOND);
 		return true;
 	}
 	if (err.errnum != ECANCELED)
-		log_warn("%s/.ordinal/trash: %s; will be tried again", trash->base_name, err.text);
+		log_warn("%s/.ordinal/trash: %s; will be tried again", worker->base_name, err.text);
 	return false;
 }
 
@@ -111,7 +131,7 @@ static bool is_trash_of(const struct base *base, const char *name)
 }
 
 /* Remove what is in the trash of BASE; whether all of it went. */
-static bool empty_trash(struct trash *trash, const struct base *base)
+static bool empty_trash(struct trash_worker *worker, const struct base *base)
 {
 	int fd = catalog_trash(base->catalog);
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -119,9 +139,9 @@ static bool empty_trash(struct trash *trash, const struct base *base)
 	struct dirent *entry;
 	bool clean = true;
 
-	while (dir && (entry = readdir(dir)) && !atomic_load(&trash->stop))
+	while (dir && (entry = readdir(dir)) && !atomic_load(&worker->trash->stop))
 		if (is_trash_of(base, entry->d_name))
-			clean = remove_entry(trash, base, entry->d_name) && clean;
+			clean = remove_entry(worker, base, entry->d_name) && clean;
 	if (dir)
 		closedir(dir);
 	return clean;
@@ -165,60 +185,106 @@ static bool expire(struct base *base, int64_t *next)
 	return result == 0;
 }
 
-/* Look at every base once; whether all went well. */
-static bool work_once(struct trash *trash, int64_t *ret_next)
+/* Whether all went well. */
+static bool work_on(struct trash_worker *worker, struct base *base, int64_t *next)
 {
+	_cleanup_(export_leave) struct export_pass pass = {0};
+	struct error err;
+	bool clean;
+
+	if (!base_is_writer(base))
+		return true;
+	if (base_enter(base, &pass, &err) < 0) {
+		log_warn("%s: %s; what is deleted there will be removed later", base->name,
+			err.text);
+		return false;
+	}
+	clean = finish(worker->trash, base);
+	clean = expire(base, next) && clean;
+	clone_sweep(base);
+	return empty_trash(worker, base) && clean;
+}
+
+static void start_worker(struct trash *trash, struct base *base);
+
+/* Under the mutex: the exports that were opened meanwhile have threads of their own. */
+static void start_workers(struct trash *trash)
+{
+	struct trash_worker *worker;
+
+	for (struct base *base = NULL; (base = bases_next(trash->bases, base));) {
+		if (!base->export || !base_is_writer(base))
+			continue;
+		SLIST_FOREACH (worker, &trash->workers, link)
+			if (worker->base == base)
+				break;
+		if (!worker)
+			start_worker(trash, base);
+	}
+}
+
+/* Look at every base once; whether all went well. */
+static bool work_once(struct trash_worker *worker, int64_t *ret_next)
+{
+	struct trash *trash = worker->trash;
 	int64_t next = now_ns() + CLOCK_CHECK;
 	bool clean = true;
 
-	for (struct base *base = NULL; (base = bases_next(trash->bases, base));) {
-		_cleanup_(export_leave) struct export_pass pass = {0};
-		struct error err;
-
-		if (!base_is_writer(base))
-			continue;
-		if (base_enter(base, &pass, &err) < 0) {
-			log_warn("%s: %s; what is deleted there will be removed later", base->name,
-				err.text);
-			clean = false;
-			continue;
-		}
-		clean = finish(trash, base) && clean;
-		clean = expire(base, &next) && clean;
-		clone_sweep(base);
-		clean = empty_trash(trash, base) && clean;
-	}
+	for (struct base *base = NULL; !worker->base && (base = bases_next(trash->bases, base));)
+		if (!base->export)
+			clean = work_on(worker, base, &next) && clean;
+	if (worker->base)
+		clean = work_on(worker, worker->base, &next);
 	*ret_next = next;
 	return clean;
 }
 
 static void *run(void *argument)
 {
-	struct trash *trash = argument;
+	struct trash_worker *worker = argument;
+	struct trash *trash = worker->trash;
 	int64_t retry = RETRY_MIN, next = 0;
 
-	trash->begin(trash->begin_context);
+	if (!worker->base)
+		trash->begin(trash->begin_context);
 	pthread_mutex_lock(&trash->mutex);
 	while (!atomic_load(&trash->stop)) {
 		bool clean;
 
-		while (!trash->work && !atomic_load(&trash->stop) && wait_until(trash, next))
+		while (!worker->work && !atomic_load(&trash->stop) && wait_until(trash, next))
 			;
 		if (atomic_load(&trash->stop))
 			break;
-		trash->work = false;
-		trash->running = true;
+		if (!worker->base)
+			start_workers(trash);
+		worker->work = false;
+		worker->running = true;
 		pthread_mutex_unlock(&trash->mutex);
-		clean = work_once(trash, &next);
+		clean = work_once(worker, &next);
 		retry = clean ? RETRY_MIN : retry < RETRY_MAX / 2 ? retry * 2 : RETRY_MAX;
 		if (!clean && now_ns() + retry < next)
 			next = now_ns() + retry;
 		pthread_mutex_lock(&trash->mutex);
-		trash->running = false;
+		worker->running = false;
 		pthread_cond_broadcast(&trash->changed);
 	}
 	pthread_mutex_unlock(&trash->mutex);
 	return NULL;
+}
+
+/* Under the mutex. */
+static void start_worker(struct trash *trash, struct base *base)
+{
+	struct trash_worker *worker = calloc(1, sizeof(*worker));
+
+	if (!worker)
+		abort();
+	worker->trash = trash;
+	worker->base = base;
+	worker->work = true;
+	SLIST_INSERT_HEAD(&trash->workers, worker, link);
+	if (pthread_create(&worker->thread, NULL, run, worker))
+		abort();
 }
 
 void trash_start(struct trash *trash, struct bases *bases, struct keylock *busy, long rate,
@@ -232,15 +298,15 @@ void trash_start(struct trash *trash, struct bases *bases, struct keylock *busy,
 		.begin_context = context,
 		.busy = busy,
 		.rate = rate,
-		.work = true,
 	};
 	pthread_mutex_init(&trash->mutex, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&trash->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	if (pthread_create(&trash->thread, NULL, run, trash))
-		abort();
+	pthread_mutex_lock(&trash->mutex);
+	start_worker(trash, NULL);
+	pthread_mutex_unlock(&trash->mutex);
 }
 
 void trash_stop(struct trash *trash)
@@ -250,23 +316,43 @@ void trash_stop(struct trash *trash)
 	pthread_cond_broadcast(&trash->changed);
 	pthread_mutex_unlock(&trash->mutex);
 	keylock_interrupt(trash->busy);
-	pthread_join(trash->thread, NULL);
+	while (!SLIST_EMPTY(&trash->workers)) { /* nobody starts one any more */
+		struct trash_worker *worker = SLIST_FIRST(&trash->workers);
+
+		SLIST_REMOVE_HEAD(&trash->workers, link);
+		pthread_join(worker->thread, NULL);
+		free(worker);
+	}
 	pthread_cond_destroy(&trash->changed);
 	pthread_mutex_destroy(&trash->mutex);
 }
 
 void trash_wake(struct trash *trash)
 {
+	struct trash_worker *worker;
+
 	pthread_mutex_lock(&trash->mutex);
-	trash->work = true;
+	start_workers(trash);
+	SLIST_FOREACH (worker, &trash->workers, link)
+		worker->work = true;
 	pthread_cond_broadcast(&trash->changed);
 	pthread_mutex_unlock(&trash->mutex);
+}
+
+static bool is_idle(const struct trash *trash)
+{
+	const struct trash_worker *worker;
+
+	SLIST_FOREACH (worker, &trash->workers, link)
+		if (worker->work || worker->running)
+			return false;
+	return true;
 }
 
 void trash_wait(struct trash *trash)
 {
 	pthread_mutex_lock(&trash->mutex);
-	while (trash->work || trash->running)
+	while (!is_idle(trash))
 		pthread_cond_wait(&trash->changed, &trash->mutex);
 	pthread_mutex_unlock(&trash->mutex);
 }

@@ -158,12 +158,14 @@ static int read_ready(struct catalog *catalog, const char *text, const struct vo
 	return 0;
 }
 
-int volumes_read(struct volumes *volumes, const char *text, struct base **ret_base,
-	struct record **ret_record, struct error *err)
+int volumes_read(struct volumes *volumes, const char *text, const struct base *inside,
+	struct export_pass *pass, struct base **ret_base, struct record **ret_record,
+	struct error *err)
 {
 	struct volume_id id;
 
-	if (volume_id_parse(text, &id, err) < 0 || find_base(volumes, &id, ret_base, err) < 0)
+	if (volume_id_parse(text, &id, err) < 0 || find_base(volumes, &id, ret_base, err) < 0 ||
+		(*ret_base != inside && base_enter(*ret_base, pass, err) < 0))
 		return -1;
 	return read_ready((*ret_base)->catalog, text, &id.hash, ret_record, err);
 }
@@ -344,7 +346,7 @@ static int find_to_change(struct volumes *volumes, const char *text, struct expo
 	if (volume_id_parse(text, &id, err) < 0 ||
 		volumes_enter_at(volumes, &id, pass, ret_base, err) < 0)
 		return -1;
-	return volumes_read(volumes, text, ret_base, ret_record, err);
+	return read_ready((*ret_base)->catalog, text, &id.hash, ret_record, err);
 }
 
 static int expand(struct volumes *volumes, const char *text, const struct volume_size *size,

@@ -102,10 +102,12 @@ int volumes_enter(
 int volumes_enter_at(struct volumes *volumes, const struct volume_id *id, struct export_pass *pass,
 	struct base **ret_base, struct error *err);
 
-/* For those who make copies: the record of a volume that is ready, and its base. ERROR_NOT_FOUND
- * without. Caller frees the record. */
-int volumes_read(struct volumes *volumes, const char *id, struct base **ret_base,
-	struct record **ret_record, struct error *err);
+/* For those who make copies: the record of a volume that is ready, and its base, which is entered
+ * unless it is INSIDE, where the caller is already. ERROR_NOT_FOUND without. Caller frees the
+ * record, and calls export_leave(PASS). */
+int volumes_read(struct volumes *volumes, const char *id, const struct base *inside,
+	struct export_pass *pass, struct base **ret_base, struct record **ret_record,
+	struct error *err);
 
 /* Find a volume that is ready, or ERROR_NOT_FOUND. Caller calls volume_done(RET). */
 int volumes_find(struct volumes *volumes, const char *id, struct volume *ret, struct error *err);
