@@ -246,12 +246,12 @@ static int take_slot(struct export *export, struct export_slot **ret_slot, struc
 	struct export_slot *slot;
 
 	while (!(slot = free_slot(export))) {
+		if (caller_is_gone())
+			return caller_left(export, err);
 		if (all_are_stuck(export, now) || now - began >= STUCK_MS)
 			return error_set(err, ERROR_UNAVAILABLE,
 				"%s does not answer: %d calls wait for it already", export->name,
 				EXPORT_INSIDE_MAX);
-		if (caller_is_gone())
-			return caller_left(export, err);
 		wait_until(export->exports, now + LOOK_MS);
 		now = caller_now_ms();
 	}
