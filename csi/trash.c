@@ -207,20 +207,22 @@ static bool work_on(struct trash_worker *worker, struct base *base, int64_t *nex
 
 static void start_worker(struct trash *trash, struct base *base);
 
+static bool has_worker(const struct trash *trash, const struct base *base)
+{
+	const struct trash_worker *worker;
+
+	SLIST_FOREACH (worker, &trash->workers, link)
+		if (worker->base == base)
+			return true;
+	return false;
+}
+
 /* Under the mutex: the exports that were opened meanwhile have threads of their own. */
 static void start_workers(struct trash *trash)
 {
-	struct trash_worker *worker;
-
-	for (struct base *base = NULL; (base = bases_next(trash->bases, base));) {
-		if (!base->export || !base_is_writer(base))
-			continue;
-		SLIST_FOREACH (worker, &trash->workers, link)
-			if (worker->base == base)
-				break;
-		if (!worker)
+	for (struct base *base = NULL; (base = bases_next(trash->bases, base));)
+		if (base->export && base_is_writer(base) && !has_worker(trash, base))
 			start_worker(trash, base);
-	}
 }
 
 /* Look at every base once; whether all went well. */
@@ -333,7 +335,7 @@ void trash_wake(struct trash *trash)
 
 	pthread_mutex_lock(&trash->mutex);
 	start_workers(trash);
-	SLIST_FOREACH (worker, &trash->workers, link)
+	for (worker = SLIST_FIRST(&trash->workers); worker; worker = SLIST_NEXT(worker, link))
 		worker->work = true;
 	pthread_cond_broadcast(&trash->changed);
 	pthread_mutex_unlock(&trash->mutex);
