@@ -123,6 +123,101 @@ static void test_options(void **state)
 	assert_int_equal(count_mounts(fixture), before);
 }
 
+/* Whether an export is mounted with OPTION, as the kernel tells it. */
+static bool is_mounted_with(const struct fixture *fixture, const char *option)
+{
+	_cleanup_fclose_ FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	char line[4096];
+
+	assert_non_null(mounts);
+	while (fgets(line, sizeof(line), mounts))
+		if (strstr(line, fixture->mount_dir) && strstr(line, " - nfs") &&
+			strstr(line, option))
+			return true;
+	return false;
+}
+
+/* A new process, perhaps of another node. */
+static void restart(struct fixture *fixture)
+{
+	fixture_stop(fixture);
+	assert_int_equal(count_mounts(fixture), 0);
+	exports_done(&fixture->mounts);
+	exports_init(&fixture->mounts, fixture->mount_dir);
+	fixture_start(fixture);
+}
+
+static void expand(struct fixture *fixture, const char *id)
+{
+	Csi__V1__ControllerExpandVolumeRequest request =
+		CSI__V1__CONTROLLER_EXPAND_VOLUME_REQUEST__INIT;
+	Csi__V1__CapacityRange range = CSI__V1__CAPACITY_RANGE__INIT;
+
+	range.required_bytes = 4096;
+	request.volume_id = (char *)id;
+	request.capacity_range = &range;
+	fixture_free(fixture_expect(fixture, "Controller/ControllerExpandVolume", &request,
+		&csi__v1__controller_expand_volume_response__descriptor, ERROR_NONE, NULL));
+}
+
+/* What has only the volume's id reaches the server as its class says, though the record that says
+ * it lies there. */
+static void test_options_after_a_restart(void **state)
+{
+	static const struct {
+		const char *options, *mounted;
+	} cases[] = {
+		{"nfsvers=3,nolock,timeo=50", "vers=3,"},
+		{"vers=4.1,port=2050,hard", "port=2050,"},
+	};
+	struct fixture *fixture = *state;
+
+	run("grep -q 2050 /proc/fs/nfsd/portlist || echo tcp 2050 > /proc/fs/nfsd/portlist");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct create create = served, copy = served;
+		_cleanup_free_ char *id = NULL, *copied = NULL;
+
+		create.options = copy.options = cases[i].options;
+		id = fixture_create(fixture, &create, ERROR_NONE, NULL);
+		assert_true(is_mounted_with(fixture, cases[i].mounted));
+		restart(fixture);
+		expand(fixture, id);
+		assert_true(is_mounted_with(fixture, cases[i].mounted));
+		restart(fixture);
+		copy.name = "pvc-copy";
+		copy.source = id;
+		copy.required = 4096;
+		copied = fixture_create(fixture, &copy, ERROR_NONE, NULL);
+		restart(fixture);
+		fixture_delete(fixture, id, ERROR_NONE, NULL);
+		assert_true(is_mounted_with(fixture, cases[i].mounted));
+		assert_int_equal(count_mounts(fixture), 1);
+		fixture_publish(fixture, copied, fixture_path(fixture, "a"));
+		assert_int_equal(count_mounts(fixture), 1); /* by the options of the id */
+		fixture_unpublish(fixture, copied, fixture_path(fixture, "a"));
+		fixture_delete(fixture, copied, ERROR_NONE, NULL);
+		restart(fixture);
+	}
+}
+
+/* An id of before ids had options: any mount of the export will do, and else one without any. */
+static void test_id_without_options(void **state)
+{
+	struct fixture *fixture = *state;
+	struct create create = served;
+	_cleanup_free_ char *id = NULL;
+
+	create.options = "nfsvers=3";
+	id = fixture_create(fixture, &create, ERROR_NONE, NULL);
+	*strstr(id, "//") = '\0';
+	expand(fixture, id);
+	assert_int_equal(count_mounts(fixture), 1);
+	restart(fixture);
+	fixture_delete(fixture, id, ERROR_NONE, NULL);
+	assert_true(is_mounted_with(fixture, "vers=4.2,"));
+	run("test -z \"$(ls /srv/.ordinal/volumes)\"");
+}
+
 static void test_what_is_wrong_is_said(void **state)
 {
 	static const struct {
@@ -174,6 +269,54 @@ static void test_server_that_hangs(void **state)
 	fixture_delete(fixture, id, ERROR_NONE, NULL);
 }
 
+static struct error try_unpublish(struct fixture *fixture, const char *id, const char *target)
+{
+	Csi__V1__NodeUnpublishVolumeRequest request = CSI__V1__NODE_UNPUBLISH_VOLUME_REQUEST__INIT;
+	struct error err = {0};
+
+	request.volume_id = (char *)id;
+	request.target_path = (char *)target;
+	fixture_free(fixture_call(fixture, "Node/NodeUnpublishVolume", &request,
+		&csi__v1__node_unpublish_volume_response__descriptor, &err));
+	return err;
+}
+
+/* Whether COMMAND succeeds at last. */
+static bool succeeds(const char *command)
+{
+	for (int i = 0; i < 120; i++) {
+		if (system(command) == 0)
+			return true;
+		sleep(1);
+	}
+	return false;
+}
+
+/* What was deleted on other exports goes, while the thread that removes files from one hangs. */
+static void test_trash_beside_a_server_that_hangs(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = NULL, *healthy = NULL;
+	bool gone;
+
+	fixture_stop(fixture);
+	fixture->driver.trash_rate = 1;
+	fixture_start(fixture);
+	id = fixture_create(fixture, &ganesha, ERROR_NONE, NULL);
+	healthy = fixture_create(fixture, &served, ERROR_NONE, NULL);
+	fixture_publish(fixture, id, fixture_path(fixture, "a"));
+	for (int i = 0; i < 100; i++)
+		fixture_write_file(fixture_path(fixture, "a/file-%d", i), "data");
+	fixture_unpublish(fixture, id, fixture_path(fixture, "a"));
+	fixture_delete(fixture, id, ERROR_NONE, NULL);
+	host_do("ganesha hang");
+	sleep(3); /* it comes to the next file, and waits there */
+	fixture_delete(fixture, healthy, ERROR_NONE, NULL);
+	gone = succeeds("test -z \"$(ls /srv/.ordinal/trash)\"");
+	host_do("ganesha resume");
+	assert_true(gone);
+}
+
 /* The server is another one, to which no handle of before means anything. */
 static void test_stale(void **state)
 {
@@ -197,6 +340,11 @@ static void test_stale(void **state)
 		fail_msg("%s", err.text);
 	fixture_write_file(fixture_path(fixture, "b/file"), "data");
 	fixture_unpublish(fixture, id, other);
+	/* The last of what the old server had: taking it down may ask the one that hangs now. */
+	host_do("ganesha hang");
+	err = try_unpublish(fixture, old, target);
+	host_do("ganesha resume");
+	assert_true(err.kind == ERROR_NONE || err.kind == ERROR_UNAVAILABLE);
 	fixture_unpublish(fixture, old, target);
 }
 
@@ -206,8 +354,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_mount),
 		TEST(test_options),
+		TEST(test_options_after_a_restart),
+		TEST(test_id_without_options),
 		TEST(test_what_is_wrong_is_said),
 		TEST(test_server_that_hangs),
+		TEST(test_trash_beside_a_server_that_hangs),
 		TEST(test_stale),
 	};
 

@@ -237,6 +237,7 @@ char *fixture_create(struct fixture *fixture, const struct create *create, enum 
 	Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
 	Csi__V1__VolumeCapability *capabilities[] = {&capability};
 	Csi__V1__CreateVolumeRequest request = CSI__V1__CREATE_VOLUME_REQUEST__INIT;
+	char *options[] = {(char *)create->options};
 	Csi__V1__CreateVolumeResponse *response;
 	char *id = NULL;
 
@@ -253,6 +254,8 @@ char *fixture_create(struct fixture *fixture, const struct create *create, enum 
 	else
 		capability.mount = &mount_volume;
 	request.volume_content_source = create->source ? content_source(create->source) : NULL;
+	mount_volume.mount_flags = options;
+	mount_volume.n_mount_flags = create->options ? 1 : 0;
 	request.name = (char *)create->name;
 	request.capacity_range = create->required || create->limit ? &range : NULL;
 	request.volume_capabilities = capabilities;

@@ -70,7 +70,8 @@ struct create {
 	int64_t required, limit;
 	const char *parameters[16];
 	bool no_capability, block, shared;
-	const char *source; /* id of the volume to copy, or of the snapshot, or NULL */
+	const char *source;  /* id of the volume to copy, or of the snapshot, or NULL */
+	const char *options; /* mountOptions of the class, or NULL */
 };
 
 /* Call CreateVolume and expect KIND and TEXT; the answer's volume id, or NULL. Caller frees. */
