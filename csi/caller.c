@@ -13,8 +13,14 @@ static _Thread_local int64_t caller_deadline = INT64_MAX;
 
 void caller_begin(const atomic_bool *gone, int64_t deadline_ms)
 {
+	int64_t answer;
+
 	caller_gone = gone;
 	caller_deadline = deadline_ms;
+	if (deadline_ms == INT64_MAX)
+		return;
+	answer = (deadline_ms - caller_now_ms()) / ANSWER_SHARE;
+	caller_deadline -= answer < ANSWER_MAX_MS ? answer : ANSWER_MAX_MS;
 }
 
 void caller_end(void)
@@ -42,12 +48,10 @@ bool caller_is_gone(void)
 
 int caller_limit_ms(int limit_ms)
 {
-	int64_t left = caller_deadline, answer;
+	int64_t left;
 
-	if (left == INT64_MAX)
+	if (caller_deadline == INT64_MAX)
 		return limit_ms;
-	left -= caller_now_ms();
-	answer = left / ANSWER_SHARE;
-	left -= answer < ANSWER_MAX_MS ? answer : ANSWER_MAX_MS;
+	left = caller_deadline - caller_now_ms();
 	return left <= 0 ? 0 : left < limit_ms ? (int)left : limit_ms;
 }
