@@ -18,6 +18,7 @@ struct removal {
 	int outside; /* the directory that holds the tree */
 	int top;
 	unsigned long moved; /* names given to directories that were moved up */
+	bool busy;           /* some entries have to wait: the rest goes */
 	char failed[48];     /* the entry that could not be removed */
 };
 
@@ -111,7 +112,9 @@ static int visit_entries(struct removal *removal, int dir_fd, visit_fn *visit)
 			continue;
 		if (!*removal->failed)
 			beneath_printable(entry->d_name, removal->failed, sizeof(removal->failed));
-		return -1;
+		if (errno != EBUSY)
+			return -1;
+		removal->busy = true;
 	}
 	return errno ? -1 : 0;
 }
@@ -158,10 +161,15 @@ static int remove_all(struct removal *removal, int outside, const char *name)
 		return errno == ENOENT ? 0 : -1;
 	do {
 		moved = removal->moved;
+		removal->busy = false;
 		if (visit_entries(removal, top, remove_from_top) < 0)
 			return -1;
 		if (unlink_entry(removal, outside, name) == 0)
 			return 0;
+		if (removal->busy && removal->moved == moved) {
+			errno = EBUSY;
+			return -1;
+		}
 		/* Levels that came up are progress; a refilled directory is not, for ever. */
 		attempts = removal->moved == moved ? attempts + 1 : 0;
 	} while (is_not_empty() && attempts < REMOVE_ATTEMPTS);
@@ -179,7 +187,10 @@ int remove_tree(int dir, const char *name, const struct beneath_watch *watch, st
 		step(&removal); /* too late to be stopped */
 		return 0;
 	}
-	hint = errno == EBUSY || errno == EXDEV ? " (a file system mounted there?)" : "";
+	hint = errno == EBUSY && !strncmp(removal.failed, ".nfs", 4)
+		       ? " (a process of this machine has it open still)"
+	       : errno == EBUSY || errno == EXDEV ? " (a file system mounted there?)"
+						  : "";
 	return error_set_errno(err, errno, "remove %s%s%s%s", name,
 		*removal.failed ? ", in it " : "", removal.failed, hint);
 }

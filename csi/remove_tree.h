@@ -11,8 +11,9 @@
 
 /* Remove NAME in the directory DIR with all it holds. Calls WATCH once for each entry that was
  * removed, moved or found gone. What is removed already stays so when it fails: ECANCELED when
- * WATCH says so, EBUSY or EXDEV at a mount point, of which nothing is touched, ENOTEMPTY when
- * somebody keeps adding. NAME that is missing is success. Any thread may call. */
+ * WATCH says so, EXDEV at a mount point, of which nothing is touched, ENOTEMPTY when somebody keeps
+ * adding; EBUSY, when all the rest is gone, for mount points, and for what NFS keeps because a
+ * process has it open. NAME that is missing is success. Any thread may call. */
 int remove_tree(int dir, const char *name, const struct beneath_watch *watch, struct error *err);
 
 #endif

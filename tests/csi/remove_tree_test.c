@@ -111,7 +111,7 @@ static void test_stops_at_mounts(void **state)
 {
 	const struct fixture *fixture = *state;
 	_cleanup_close_ int root = open_root(fixture);
-	const char *mount_point = fixture_path(fixture, "root/volume/a/b");
+	_cleanup_free_ char *mount_point = strdup(fixture_path(fixture, "root/volume/a/b"));
 	struct counter counter = {0};
 	struct error err;
 
@@ -120,9 +120,13 @@ static void test_stops_at_mounts(void **state)
 	mkdir(mount_point, 0755);
 	assert_int_equal(mount("tmpfs", mount_point, "tmpfs", 0, "size=1m"), 0);
 	fixture_write_file(fixture_path(fixture, "root/volume/a/b/file"), "elsewhere");
+	for (char name[] = "root/volume/a/a"; name[14] <= 'd'; name[14] += 2)
+		fixture_write_file(fixture_path(fixture, "%s", name), "goes");
 	assert_int_equal(try_remove(root, "volume", &counter, &err), -1);
 	assert_non_null(strstr(err.text, "in it b (a file system mounted"));
 	assert_true(fixture_exists(fixture_path(fixture, "root/volume/a/b/file")));
+	assert_false(fixture_exists(fixture_path(fixture, "root/volume/a/a")));
+	assert_false(fixture_exists(fixture_path(fixture, "root/volume/a/c")));
 	umount(mount_point);
 	remove_all(root, "volume");
 }
