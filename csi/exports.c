@@ -60,6 +60,7 @@ void exports_init(struct exports *exports, const char *dir)
 	pthread_condattr_t monotonic;
 
 	exports->dir = dir;
+	exports->fresh_ms = FRESH_MS;
 	pthread_mutex_init(&exports->mutex, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -388,7 +389,7 @@ static int look(struct export_slot *slot, struct error *err)
 			return caller_left(export, err);
 		wait_until(exports, caller_now_ms() + LOOK_MS);
 	}
-	if (export->answered && caller_now_ms() - export->answered < FRESH_MS)
+	if (export->answered && caller_now_ms() - export->answered < exports->fresh_ms)
 		return 0;
 	if (export->failed && caller_now_ms() - export->failed < FAILED_MS) {
 		*err = export->failure;

@@ -28,6 +28,7 @@ struct export_pass {
 
 struct exports {
 	const char *dir;        /* where export mounts lie; NULL: nothing is mounted */
+	int fresh_ms;           /* how long an answer of a server is taken for granted */
 	pthread_mutex_t mutex;  /* guards the list and all in it */
 	pthread_cond_t changed; /* somebody left an export, or is done with mounting it */
 	SLIST_HEAD(export_list, export) list;

@@ -58,3 +58,12 @@ ganesha_replace() {
   rm -rf "$ganesha_dir/export"
   ganesha_start "$@"
 }
+
+# The same, though all is there: the export was restored from a backup.
+ganesha_restore() {
+  ganesha_stop
+  cp -a "$uml_work/ganesha/export" "$uml_work/ganesha/restored"
+  rm -rf "$uml_work/ganesha/export"
+  mv "$uml_work/ganesha/restored" "$uml_work/ganesha/export"
+  ganesha_start "$@"
+}

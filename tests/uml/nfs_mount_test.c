@@ -5,6 +5,7 @@
  */
 #include "fixture.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -348,6 +349,40 @@ static void test_stale(void **state)
 	fixture_unpublish(fixture, old, target);
 }
 
+static void expect_mended(struct fixture *fixture, const char *id, int attempts)
+{
+	const char *target = fixture_path(fixture, "new");
+	struct error err;
+
+	do
+		err = try_publish(fixture, id, target, NULL);
+	while (err.kind == ERROR_UNAVAILABLE && --attempts);
+	if (err.kind)
+		fail_msg("%s", err.text);
+	fixture_write_file(fixture_path(fixture, "new/file"), "data");
+	fixture_unpublish(fixture, id, target);
+}
+
+/* The handle is stale while the last answer is still taken for a sign of life: the first call finds
+ * out, where the driver has the base open, and else there is none that fails. */
+static void test_stale_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+	_cleanup_free_ char *id = fixture_create(fixture, &ganesha, ERROR_NONE, NULL);
+	const char *target = fixture_path(fixture, "old");
+
+	fixture->mounts.fresh_ms = INT_MAX;
+	fixture_publish(fixture, id, target);
+	host_do("ganesha restore");
+	expect_mended(fixture, id, 2);
+	fixture_stop(fixture);
+	fixture_start(fixture);
+	expect_mended(fixture, id, 1);
+	host_do("ganesha restore");
+	expect_mended(fixture, id, 1);
+	fixture_unpublish(fixture, id, target);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_done)
@@ -360,6 +395,7 @@ int main(void)
 		TEST(test_server_that_hangs),
 		TEST(test_trash_beside_a_server_that_hangs),
 		TEST(test_stale),
+		TEST(test_stale_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, export_squash, NULL);
