@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bases.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -61,13 +62,33 @@ int base_enter(struct base *base, struct export_pass *pass, struct error *err)
 	return base->export ? export_enter(base->export, pass, err) : 0;
 }
 
+/* Another one is opened in its place, which must get the lock. */
+static void lose(struct base *base)
+{
+	atomic_store(&base->lost, true);
+	catalog_unlock(base->catalog);
+}
+
+/* Whether the server does not know the base any more: not only a file below it, which somebody has
+ * removed. */
+static bool is_stale(const struct base *base)
+{
+	struct statx status;
+
+	return statx(base->fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_INO, &status) < 0 &&
+	       errno == ESTALE;
+}
+
 int base_explain(struct base *base, struct error *err)
 {
 	struct error said = *err;
 
 	if (base->export && said.errnum == ESTALE) {
-		atomic_store(&base->lost, true);
-		export_suspect(base->export);
+		if (is_stale(base)) {
+			if (base->catalog)
+				lose(base);
+			export_suspect(base->export);
+		}
 		err->kind = ERROR_UNAVAILABLE;
 	}
 	if (base->export && (said.errnum == EACCES || said.errnum == EPERM))
@@ -193,6 +214,14 @@ static int become_writer(struct base *base, struct error *err)
 	return 0;
 }
 
+int base_stay_writer(struct base *base, struct error *err)
+{
+	if (catalog_check_lock(base->catalog, err) == 0)
+		return 0;
+	lose(base);
+	return error_prefix(err, "%s", base->name);
+}
+
 int base_become_writer(struct base *base, bool *ret_now, struct error *err)
 {
 	bool now;
@@ -205,6 +234,8 @@ int base_become_writer(struct base *base, bool *ret_now, struct error *err)
 	pthread_mutex_unlock(&base->mutex);
 	if (result < 0)
 		return error_prefix(err, "%s", base->name);
+	if (!now && base_stay_writer(base, err) < 0)
+		return -1;
 	if (ret_now)
 		*ret_now = now;
 	return 0;

@@ -20,7 +20,8 @@ struct base {
 	char name[LOCATION_NAME_MAX + 1]; /* for messages */
 	int fd;                           /* the directory, O_RDONLY */
 	struct export *export;            /* that it is; NULL for a host path */
-	atomic_bool lost;  /* the server has forgotten it: another one is opened in its place */
+	atomic_bool lost;  /* it is forgotten by the server, or its lock is another process': a new
+			    * one is opened in its place */
 	atomic_int copies; /* that are made there, where it is an export */
 	struct catalog *catalog;
 	struct syncer *syncer;      /* of all bases; borrowed */
@@ -59,10 +60,14 @@ int base_explain(struct base *base, struct error *err);
 /* Whether a base is open. */
 bool bases_has(struct bases *bases, const struct location *location);
 
-/* Take the lock of BASE's catalog and read it, unless that is done. *RET_NOW, where it is not NULL,
- * says whether this call did. ERROR_UNAVAILABLE says which process has the lock, or what is wrong
- * with the records. */
+/* Take the lock of BASE's catalog and read it, or see that it is held still. *RET_NOW, where it is
+ * not NULL, says whether this call took it. ERROR_UNAVAILABLE says which process has the lock, or
+ * what is wrong with the records. */
 int base_become_writer(struct base *base, bool *ret_now, struct error *err);
+
+/* The same for the writer, once more in the middle of what takes long. When the lock was lost the
+ * next call opens the base anew. */
+int base_stay_writer(struct base *base, struct error *err);
 bool base_is_writer(struct base *base);
 
 /* The open base after BASE, or the first for NULL; NULL after the last. */

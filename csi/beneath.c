@@ -176,10 +176,39 @@ int beneath_clear_flags(int dir, const char *name)
 	return fd < 0 ? -1 : beneath_clear_flags_of(fd);
 }
 
+/* Compare what this machine remembers of the directories above PATH, which on NFS may be a minute
+ * old, with what the server says. */
+static void look_again(int base, const char *path)
+{
+	_cleanup_close_ int dir = openat(base, ".", O_PATH | DIR_FLAGS);
+	struct statx status;
+
+	while (dir >= 0 &&
+		statx(dir, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_CTIME, &status) == 0) {
+		char name[NAME_MAX + 1];
+		size_t length = strcspn(path, "/");
+		int next;
+
+		if (!path[length])
+			return;
+		memcpy(name, path, length);
+		name[length] = '\0';
+		path += length + 1;
+		next = openat(dir, name, O_PATH | DIR_FLAGS);
+		close(dir);
+		dir = next;
+	}
+}
+
 int beneath_open_dir(int base, const char *path, int flags, int *ret_fd, struct error *err)
 {
 	int fd = open_confined(base, path, flags | O_DIRECTORY, true);
 
+	/* What depends on that there is nothing may be for ever. */
+	if (fd < 0 && errno == ENOENT) {
+		look_again(base, path);
+		fd = open_confined(base, path, flags | O_DIRECTORY, true);
+	}
 	if (fd < 0)
 		return error_set_errno(err, errno, "open %s", path);
 	*ret_fd = fd;

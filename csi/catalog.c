@@ -3,9 +3,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base_lock.h"
 #include "fs_calls.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -18,10 +20,15 @@
 /* Far more than a record can be: its strings are bounded by CSI. */
 #define RECORD_MAX (64 * 1024)
 
+/* How often a record is opened that another machine keeps replacing. */
+#define READ_ATTEMPTS 64
+
 struct catalog {
 	int own_fd; /* .ordinal */
 	int volumes_fd, trash_fd;
-	int archive_fd, unfinished_fd, lock_fd; /* opened with the lock: readers need not write */
+	int archive_fd, unfinished_fd; /* opened with the lock: readers need not write */
+	struct base_lock lock;
+	atomic_bool writer; /* nobody else changes anything */
 	struct syncer *syncer;
 };
 
@@ -73,7 +80,8 @@ int catalog_open(int base, bool create, struct syncer *syncer, struct catalog **
 		abort();
 	catalog->own_fd = catalog->volumes_fd = catalog->trash_fd = -1;
 	catalog->syncer = syncer;
-	catalog->archive_fd = catalog->unfinished_fd = catalog->lock_fd = -1;
+	catalog->archive_fd = catalog->unfinished_fd = -1;
+	base_lock_init(&catalog->lock);
 	if (open_all(catalog, base, create, err) < 0)
 		return -1;
 	*ret_catalog = take_ptr(catalog);
@@ -87,11 +95,20 @@ void catalog_free(struct catalog *catalog)
 	cleanup_close(&catalog->trash_fd);
 	cleanup_close(&catalog->archive_fd);
 	cleanup_close(&catalog->unfinished_fd);
-	cleanup_close(&catalog->lock_fd);
+	base_lock_done(&catalog->lock);
 	free(catalog);
 }
 
-static int read_file(int dir, const char *name, char *text, size_t size, size_t *ret_length)
+/* What this machine remembers of the directory FD on NFS, for up to a minute, is compared with what
+ * the server says. */
+static void look_again(int fd)
+{
+	struct statx status;
+
+	(void)statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_CTIME, &status);
+}
+
+static int read_once(int dir, const char *name, char *text, size_t size, size_t *ret_length)
 {
 	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	size_t length = 0;
@@ -107,6 +124,17 @@ static int read_file(int dir, const char *name, char *text, size_t size, size_t 
 	*ret_length = length;
 	errno = 0;
 	return 0;
+}
+
+/* NFSv3 keeps no file for its readers: one that was replaced is stale, and there is a new one. */
+static int read_file(int dir, const char *name, char *text, size_t size, size_t *ret_length)
+{
+	int result, attempts = 0;
+
+	do
+		result = read_once(dir, name, text, size, ret_length);
+	while (result < 0 && errno == ESTALE && ++attempts < READ_ATTEMPTS);
+	return result;
 }
 
 static int read_record(const struct catalog *catalog, const char *name, bool intent,
@@ -127,13 +155,9 @@ static int read_record(const struct catalog *catalog, const char *name, bool int
 	return 0;
 }
 
-int catalog_read(const struct catalog *catalog, const struct volume_hash *hash,
+static int read_any(const struct catalog *catalog, const struct volume_hash *hash,
 	struct record **ret_record, struct error *err)
 {
-	struct error none;
-
-	if (!err)
-		err = &none;
 	if (read_record(catalog, file_name(hash, SUFFIX).text, false, ret_record, err) == 0)
 		return 0;
 	if (err->kind != ERROR_NOT_FOUND ||
@@ -142,6 +166,22 @@ int catalog_read(const struct catalog *catalog, const struct volume_hash *hash,
 		return -1;
 	(*ret_record)->state = RECORD_CREATING;
 	return 0;
+}
+
+int catalog_read(const struct catalog *catalog, const struct volume_hash *hash,
+	struct record **ret_record, struct error *err)
+{
+	struct error none;
+
+	if (!err)
+		err = &none;
+	if (read_any(catalog, hash, ret_record, err) == 0)
+		return 0;
+	if (err->kind != ERROR_NOT_FOUND || atomic_load(&catalog->writer))
+		return -1;
+	/* This machine may remember that there was none. */
+	look_again(catalog->volumes_fd);
+	return read_any(catalog, hash, ret_record, err);
 }
 
 static bool exists(int dir, const char *name)
@@ -346,6 +386,7 @@ int catalog_list(const struct catalog *catalog, struct volume_hash **ret_hashes,
 
 	if (copy < 0 || !(dir = fdopendir(copy)))
 		return error_set_errno(err, errno, "read .ordinal/volumes");
+	look_again(copy);
 	while (errno = 0, (entry = readdir(dir)))
 		if (is_record(entry->d_name, &hash))
 			add_hash(&hashes, count++, &hash);
@@ -377,20 +418,7 @@ int catalog_clean(struct catalog *catalog, struct error *err)
 	return 0;
 }
 
-/* Say in the lock file who has it, for the message that others get. */
-static void sign_lock(int fd)
-{
-	char host[64] = "", text[128];
-	int length;
-
-	gethostname(host, sizeof(host) - 1);
-	length = snprintf(text, sizeof(text), "process %d on %s", (int)getpid(), host);
-	/* Only for people: the lock holds without it. */
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)length, 0) < 0)
-		return;
-}
-
-static int open_lock(struct catalog *catalog, struct error *err)
+static int open_writers_dirs(struct catalog *catalog, struct error *err)
 {
 	if (catalog->archive_fd < 0 &&
 		open_dir(catalog->own_fd, "archive", true, &catalog->archive_fd, err) < 0)
@@ -398,39 +426,33 @@ static int open_lock(struct catalog *catalog, struct error *err)
 	if (catalog->unfinished_fd < 0 &&
 		open_dir(catalog->own_fd, "unfinished", true, &catalog->unfinished_fd, err) < 0)
 		return -1;
-	if (catalog->lock_fd < 0)
-		catalog->lock_fd = openat(
-			catalog->own_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (catalog->lock_fd < 0)
-		return error_set_errno(err, errno, "open .ordinal/lock");
 	return 0;
 }
 
 int catalog_lock(struct catalog *catalog, struct error *err)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	char holder[128] = "";
-
-	if (open_lock(catalog, err) < 0)
+	if (open_writers_dirs(catalog, err) < 0 ||
+		base_lock_take(&catalog->lock, catalog->own_fd, err) < 0)
 		return -1;
-	if (fcntl(catalog->lock_fd, F_OFD_SETLK, &lock) == 0) {
-		sign_lock(catalog->lock_fd);
+	/* What this machine remembers may be older than what the holder before has done. */
+	look_again(catalog->volumes_fd);
+	look_again(catalog->trash_fd);
+	look_again(catalog->archive_fd);
+	look_again(catalog->unfinished_fd);
+	atomic_store(&catalog->writer, true);
+	return 0;
+}
+
+int catalog_check_lock(struct catalog *catalog, struct error *err)
+{
+	if (base_lock_check(&catalog->lock, err) == 0)
 		return 0;
-	}
-	if (errno != EAGAIN && errno != EACCES)
-		return error_set_errno(err, errno, "lock .ordinal/lock");
-	if (pread(catalog->lock_fd, holder, sizeof(holder) - 1, 0) <= 0)
-		strcpy(holder, "another process");
-	return error_set(err, ERROR_UNAVAILABLE,
-		".ordinal/lock is held by %s: only one ordinal-csi at a time may change what lies "
-		"there; this call succeeds once that one has ended",
-		holder);
+	atomic_store(&catalog->writer, false);
+	return -1;
 }
 
 void catalog_unlock(struct catalog *catalog)
 {
-	struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
-
-	/* Cannot fail for a lock that we hold. */
-	fcntl(catalog->lock_fd, F_OFD_SETLK, &lock);
+	atomic_store(&catalog->writer, false);
+	base_lock_release(&catalog->lock);
 }

@@ -30,7 +30,8 @@ int catalog_open(int base, bool create, struct syncer *syncer, struct catalog **
 void catalog_free(struct catalog *catalog);
 DEFINE_CLEANUP(struct catalog *, catalog_free);
 
-/* Read a volume's record. ERROR_NOT_FOUND where there is none. Caller frees. */
+/* Read a volume's record. ERROR_NOT_FOUND where there is none. On NFS, who does not hold the lock
+ * may get one that another machine has replaced in the last minute. Caller frees. */
 int catalog_read(const struct catalog *catalog, const struct volume_hash *hash,
 	struct record **ret_record, struct error *err);
 
@@ -44,9 +45,14 @@ bool catalog_in_trash(const struct catalog *catalog, const struct volume_hash *h
 int catalog_list(const struct catalog *catalog, struct volume_hash **ret_hashes, size_t *ret_count,
 	struct error *err);
 
-/* Take the lock: the rest is for its holder only. ERROR_UNAVAILABLE says which process has it. */
+/* Take the lock: the rest is for its holder only. Errors are base_lock_take()'s: ERROR_UNAVAILABLE
+ * says which process has it. */
 int catalog_lock(struct catalog *catalog, struct error *err);
 void catalog_unlock(struct catalog *catalog);
+
+/* Whether the lock is held still; ERROR_UNAVAILABLE when the server has given it away. Before each
+ * change, and while one takes long. */
+int catalog_check_lock(struct catalog *catalog, struct error *err);
 
 /* Remove what a crash has left of records that were being replaced. */
 int catalog_clean(struct catalog *catalog, struct error *err);

@@ -123,7 +123,7 @@ int clone_copy(struct clones *clones, struct base *base, const struct volume_has
 	const struct clone_source *source, struct error *err)
 {
 	if (make_copy(clones, base, hash, source, err) == 0)
-		return 0;
+		return base_stay_writer(base, err); /* that may have taken long */
 	return error_prefix(err, "copy %s %s",
 		volume_id_is_snapshot(source->id) ? "snapshot" : "volume", source->id);
 }

@@ -381,7 +381,8 @@ static int take_back(
 {
 	struct error why;
 
-	if (forget(creation, record, &why) < 0 && err)
+	if ((base_stay_writer(creation->base, &why) < 0 || forget(creation, record, &why) < 0) &&
+		err)
 		err->kind = ERROR_ABORTED;
 	return -1;
 }

@@ -3,6 +3,7 @@
 
 #include <libmount/libmount.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cleanup.h"
 #include "mount_options.h"
@@ -140,5 +141,31 @@ int export_table_count_last(const char *dir, const char *path, size_t *ret_count
 		last = last || (type && !strncmp(type, "nfs", 3) && !is_kept(table, dir, mount));
 	}
 	*ret_count = last ? count : 0;
+	return 0;
+}
+
+/* An option of the file system, so that every mount of it says the same. */
+static bool is_local(struct libmnt_fs *mount)
+{
+	const char *type = mnt_fs_get_fstype(mount), *options = mnt_fs_get_fs_options(mount);
+
+	return type && options && !strncmp(type, "nfs", 3) &&
+	       (strstr(options, "local_lock=all") || strstr(options, "local_lock=posix"));
+}
+
+int export_table_locks_locally(int fd, bool *ret, struct error *err)
+{
+	_cleanup_(unref_table) struct libmnt_table *table =
+		mnt_new_table_from_file("/proc/self/mountinfo");
+	_cleanup_(free_iter) struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+	struct libmnt_fs *mount;
+	struct stat status;
+	bool local = false;
+
+	if (!table || fstat(fd, &status) < 0)
+		return error_set(err, ERROR_INTERNAL, "cannot read /proc/self/mountinfo");
+	while (!local && mnt_table_next_fs(table, iter, &mount) == 0)
+		local = mnt_fs_get_devno(mount) == status.st_dev && is_local(mount);
+	*ret = local;
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which exports the kernel has mounted below a directory, and whether anything else is mounted from
- * them. Reads /proc/self/mountinfo alone: no server is asked. Any thread may call.
+ * Which exports the kernel has mounted below a directory, whether anything else is mounted from
+ * them, and whether locks reach the server. Reads /proc/self/mountinfo alone: no server is asked.
+ * Any thread may call.
  */
 #ifndef ORDINAL_EXPORT_TABLE_H
 #define ORDINAL_EXPORT_TABLE_H
@@ -29,5 +30,8 @@ int export_table_count_last(
 	const char *dir, const char *path, size_t *ret_count, struct error *err);
 
 void export_table_free(struct export_mount *mounts, size_t count);
+
+/* Whether the locks of the file FD are not those of its server, because it is mounted so. */
+int export_table_locks_locally(int fd, bool *ret, struct error *err);
 
 #endif

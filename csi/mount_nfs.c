@@ -16,8 +16,7 @@ static const struct {
 	const char *advice;
 } failures[] = {
 	{"rpc.statd is not running", ERROR_FAILED_PRECONDITION,
-		"NFSv3 needs the host's rpc.statd for locks: start it (nfs-common), use NFSv4, or give the "
-		"class the mountOption nolock if no two pods lock files"},
+		"NFSv3 needs the host's rpc.statd for locks: start it (nfs-common), or use NFSv4"},
 	{"No such file or directory", ERROR_FAILED_PRECONDITION,
 		"the server has no such share: look at its exports"},
 	{"access denied", ERROR_FORBIDDEN,

@@ -22,6 +22,9 @@
 /* How often a long removal says how far it is. */
 #define REPORT_EVERY (10 * SECOND)
 
+/* How often it looks whether the base is its process' still. */
+#define LOCK_CHECK SECOND
+
 /* A pause shorter than that is saved up. */
 #define PAUSE_MIN (SECOND / 100)
 
@@ -32,10 +35,12 @@ struct trash_worker {
 	pthread_t thread;
 
 	/* Its own. */
-	const char *base_name, *entry; /* what is being removed */
-	long removed;                  /* files of it */
-	int64_t next;                  /* when the next file may go */
-	int64_t report;                /* when progress is logged again */
+	struct base *of;   /* what is being removed: of this base, */
+	const char *entry; /* this */
+	long removed;      /* files of it */
+	int64_t next;      /* when the next file may go */
+	int64_t report;    /* when progress is logged again */
+	int64_t check;     /* when the base's lock is looked at again */
 
 	/* Under the mutex of TRASH. */
 	bool work; /* somebody put something into a trash since it was last looked at */
@@ -78,6 +83,16 @@ static void pace(struct trash_worker *worker, int64_t now)
 	pthread_mutex_unlock(&trash->mutex);
 }
 
+static bool is_ours(struct base *base)
+{
+	struct error err;
+
+	if (base_stay_writer(base, &err) == 0)
+		return true;
+	log_warn("%s", err.text);
+	return false;
+}
+
 /* One file was removed: whether to go on. */
 static bool step(void *context)
 {
@@ -85,9 +100,14 @@ static bool step(void *context)
 	int64_t now = now_ns();
 
 	worker->removed++;
+	if (now >= worker->check) {
+		worker->check = now + LOCK_CHECK;
+		if (!is_ours(worker->of))
+			return false;
+	}
 	if (now >= worker->report) {
 		worker->report = now + REPORT_EVERY;
-		log_info("%s/.ordinal/trash/%s: %ld files removed so far", worker->base_name,
+		log_info("%s/.ordinal/trash/%s: %ld files removed so far", worker->of->name,
 			worker->entry, worker->removed);
 	}
 	pace(worker, now);
@@ -95,13 +115,13 @@ static bool step(void *context)
 }
 
 /* Remove NAME, which is in the trash of BASE; whether it is gone. */
-static bool remove_entry(struct trash_worker *worker, const struct base *base, const char *name)
+static bool remove_entry(struct trash_worker *worker, struct base *base, const char *name)
 {
 	const struct beneath_watch watch = {step, worker};
 	int64_t started = now_ns();
 	struct error err;
 
-	worker->base_name = base->name;
+	worker->of = base;
 	worker->entry = name;
 	worker->removed = 0;
 	worker->report = started + REPORT_EVERY;
@@ -110,12 +130,12 @@ static bool remove_entry(struct trash_worker *worker, const struct base *base, c
 
 		/* Small ones are not worth a line each. */
 		log_write(took < REPORT_EVERY ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-			"%s/.ordinal/trash/%s: removed, %ld files in %.1f s", worker->base_name,
+			"%s/.ordinal/trash/%s: removed, %ld files in %.1f s", worker->of->name,
 			name, worker->removed, (double)took / SECOND);
 		return true;
 	}
 	if (err.errnum != ECANCELED)
-		log_warn("%s/.ordinal/trash: %s; will be tried again", worker->base_name, err.text);
+		log_warn("%s/.ordinal/trash: %s; will be tried again", worker->of->name, err.text);
 	return false;
 }
 
@@ -131,7 +151,7 @@ static bool is_trash_of(const struct base *base, const char *name)
 }
 
 /* Remove what is in the trash of BASE; whether all of it went. */
-static bool empty_trash(struct trash_worker *worker, const struct base *base)
+static bool empty_trash(struct trash_worker *worker, struct base *base)
 {
 	int fd = catalog_trash(base->catalog);
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -139,7 +159,8 @@ static bool empty_trash(struct trash_worker *worker, const struct base *base)
 	struct dirent *entry;
 	bool clean = true;
 
-	while (dir && (entry = readdir(dir)) && !atomic_load(&worker->trash->stop))
+	while (dir && (entry = readdir(dir)) && !atomic_load(&worker->trash->stop) &&
+		base_is_writer(base))
 		if (is_trash_of(base, entry->d_name))
 			clean = remove_entry(worker, base, entry->d_name) && clean;
 	if (dir)
@@ -199,6 +220,9 @@ static bool work_on(struct trash_worker *worker, struct base *base, int64_t *nex
 			err.text);
 		return false;
 	}
+	if (!is_ours(base))
+		return true; /* the next call opens it anew */
+	worker->check = now_ns() + LOCK_CHECK;
 	clean = finish(worker->trash, base);
 	clean = expire(base, next) && clean;
 	clone_sweep(base);

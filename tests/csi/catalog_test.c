@@ -290,6 +290,49 @@ static void test_full_disk_gathers_no_files(void **state)
 	catalog_free(catalog);
 }
 
+/* Somebody removed the file, and the next process locks another one. */
+static void test_lost_lock(void **state)
+{
+	const struct fixture *fixture = *state;
+	_cleanup_close_ int root = open_root(*state);
+	_cleanup_(catalog_freep) struct catalog *catalog = NULL, *second = NULL;
+	struct error err;
+
+	assert_int_equal(catalog_open(root, true, NULL, &catalog, &err), 0);
+	assert_int_equal(catalog_open(root, true, NULL, &second, &err), 0);
+	assert_int_equal(catalog_check_lock(catalog, &err), -1);
+	assert_int_equal(catalog_lock(catalog, &err), 0);
+	assert_int_equal(catalog_check_lock(catalog, &err), 0);
+	assert_int_equal(unlink(fixture_path(fixture, "root/.ordinal/lock")), 0);
+	assert_int_equal(catalog_lock(second, &err), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(catalog_check_lock(catalog, &err), -1);
+		assert_int_equal(err.kind, ERROR_UNAVAILABLE);
+		assert_non_null(strstr(err.text, "lost"));
+	}
+	assert_int_equal(catalog_lock(catalog, &err), -1);
+	assert_int_equal(catalog_check_lock(second, &err), 0);
+	catalog_unlock(second);
+	assert_int_equal(catalog_check_lock(second, &err), -1);
+	assert_int_equal(catalog_lock(catalog, &err), 0);
+	assert_int_equal(catalog_check_lock(catalog, &err), 0);
+}
+
+/* The file says that another had it: what was read is old. */
+static void test_lock_with_another_sign(void **state)
+{
+	_cleanup_close_ int root = open_root(*state);
+	_cleanup_(catalog_freep) struct catalog *catalog = NULL;
+	struct error err;
+
+	assert_int_equal(catalog_open(root, true, NULL, &catalog, &err), 0);
+	assert_int_equal(catalog_lock(catalog, &err), 0);
+	fixture_write_file(fixture_path(*state, "root/.ordinal/lock"), "process 1 on elsewhere");
+	assert_int_equal(catalog_check_lock(catalog, &err), -1);
+	assert_non_null(strstr(err.text, "process 1 on elsewhere had it since"));
+	assert_int_equal(catalog_lock(catalog, &err), 0);
+}
+
 /* The lock is the open file's: it ends with the process, and holds against any other. */
 static void test_lock(void **state)
 {
@@ -334,6 +377,8 @@ int main(void)
 		TEST(test_torn_intents),
 		TEST(test_reading_changes_nothing),
 		TEST(test_full_disk_gathers_no_files),
+		TEST(test_lost_lock),
+		TEST(test_lock_with_another_sign),
 		TEST(test_lock),
 	};
 

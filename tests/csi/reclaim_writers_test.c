@@ -180,6 +180,30 @@ static void test_lock_moves(void **state)
 	base_check(fixture->root, &(struct base_check){.records = (size_t)-1});
 }
 
+/* The first one goes on, and does not know that its lock is another one's: it changes nothing, and
+ * has the base again when that has ended. */
+static void test_lock_is_lost(void **state)
+{
+	struct fixture *fixture = *state;
+	struct volumes *volumes = start(fixture);
+	struct wish mine = {.name = "pvc-8", .ordinal = "8"};
+	struct error err;
+	pid_t second;
+
+	scene_create(volumes, &mine);
+	assert_int_equal(unlink(fixture_path(fixture, "root/.ordinal/lock")), 0);
+	second = spawn(fixture, make_three);
+	for (int i = 0; i < 2; i++)
+		expect_unavailable(volumes);
+	assert_int_equal(scene_try_delete(volumes, &mine, &err), -1);
+	assert_int_equal(err.kind, ERROR_UNAVAILABLE);
+	end(second);
+	scene_delete(volumes, &mine);
+	scene_delete(volumes, &live);
+	stop(volumes);
+	base_check(fixture->root, &(struct base_check){.records = 2});
+}
+
 /* A base below the root. */
 
 static char *nested_base(const struct fixture *fixture)
@@ -355,6 +379,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_two_drivers),
 		TEST(test_lock_moves),
+		TEST(test_lock_is_lost),
 		TEST(test_nested_base),
 		TEST(test_nested_base_is_taken_over),
 		TEST(test_many_threads),
