@@ -73,7 +73,7 @@ guest_start() {
   local n=$1 share=$uml_work/guest$1
   shift
   rm -rf "$share"
-  mkdir -p "$share"
+  mkdir -p "$share" "$share-nfs"
   [ -e "/sys/class/net/tap$n" ] || ip tuntap add "tap$n" mode tap
   ip link set "tap$n" master bridge up
   HOME=$uml_work TMPDIR=$uml_work setsid linux.uml mem="${UML_MEMORY:-384M}" uml_dir=$uml_work umid="uml$n" \
