@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 
 #include "fs_calls.h"
+#include "killer.h"
+#include "scene.h"
 
 #define MIB (1024 * 1024)
 
@@ -73,8 +75,7 @@ static void test_refusals(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *source = make_source(fixture);
-	char unknown[160], own[160];
-	struct volume_hash hash;
+	char unknown[VOLUME_ID_MAX + 1], own[VOLUME_ID_MAX + 1];
 	const struct {
 		int64_t required;
 		const char *source;
@@ -88,9 +89,8 @@ static void test_refusals(void **state)
 		{MIB, own, ERROR_INVALID, "the copy of itself"},
 	};
 
-	snprintf(unknown, sizeof(unknown), "1:aaaaaaaaaaaaaaaaaaaaaa::%s", fixture->root);
-	volume_id_hash("pvc-2", &hash);
-	snprintf(own, sizeof(own), "1:%s::%s", hash.text, fixture->root);
+	fixture_id(fixture, "unknown", unknown);
+	fixture_id(fixture, "pvc-2", own);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct create copy = {
 			.name = "pvc-2", .required = cases[i].required, .source = cases[i].source};
@@ -183,10 +183,12 @@ static const struct parameters second = {
 static int copy_here(struct volumes *volumes, const char *source, char ret_id[VOLUME_ID_MAX + 1],
 	struct error *err)
 {
+	struct parameters parameters = second;
 	struct volume_request request = {
-		.name = "pvc-2", .source = source, .size = {MIB, 0}, .parameters = &second};
+		.name = "pvc-2", .source = source, .size = {MIB, 0}, .parameters = &parameters};
 	struct volume volume = {0};
 
+	fixture_locate(&parameters);
 	if (volumes_create(volumes, &request, &volume, err) < 0)
 		return -1;
 	strcpy(ret_id, volume.id);
@@ -209,8 +211,7 @@ static void start_killed(struct fixture *fixture, struct volumes *volumes, int p
 	killing.unlinkat = killing_unlinkat;
 	calls_left = -1;
 	fs_calls = &killing;
-	volumes_start(volumes, &fixture->backend, 0);
-	trash_wait(&volumes->trash);
+	scene_start(fixture, volumes);
 	calls_left = point;
 }
 
@@ -269,22 +270,18 @@ static void check_killed(struct fixture *fixture, bool give_up)
 	fixture_start(fixture);
 	source = make_source(fixture);
 	fixture_stop(fixture);
-	for (int point = 0; !completed; point++) {
-		struct volume_id id = {0};
+	for (int point = 0; !completed; point += killer_stride(1)) {
 		char text[VOLUME_ID_MAX + 1];
 		struct volumes volumes;
 		struct error err;
 
 		completed = copy_killed(fixture, source, point);
-		volumes_start(&volumes, &fixture->backend, 0);
-		trash_wait(&volumes.trash);
+		scene_start(fixture, &volumes);
 		if (!give_up && copy_here(&volumes, source, text, &err) < 0)
 			fail_msg("after a kill at %d: %s", point, err.text);
 		if (!give_up)
 			check_text(fixture_path(fixture, "root/second/deep/file"), "precious");
-		volume_id_hash("pvc-2", &id.hash);
-		fixture_base(fixture, &id);
-		assert_int_equal(volume_id_format(&id, text, NULL), 0);
+		fixture_id(fixture, "pvc-2", text);
 		if (volumes_delete(&volumes, text, NULL, &err) < 0)
 			fail_msg("delete after a kill at %d: %s", point, err.text);
 		trash_wait(&volumes.trash);
@@ -317,19 +314,16 @@ static void test_killed_beside_data(void **state)
 	fixture_stop(fixture);
 	mkdir(fixture_path(fixture, "root/second"), 0755);
 	fixture_write_file(fixture_path(fixture, "root/second/file"), "somebody's");
-	for (int point = 0; !completed; point++) {
-		struct volume_id id = {0};
+	for (int point = 0; !completed; point += killer_stride(1)) {
 		char text[VOLUME_ID_MAX + 1];
 		struct volumes volumes;
 		struct error err;
 
 		completed = copy_killed(fixture, source, point);
-		volume_id_hash("pvc-2", &id.hash);
-		fixture_base(fixture, &id);
-		assert_int_equal(volume_id_format(&id, text, NULL), 0);
-		for (int again = 0; again < 40; again += 3)
+		fixture_id(fixture, "pvc-2", text);
+		for (int again = 0; again < 40; again += killer_stride(3))
 			delete_killed(fixture, text, again);
-		volumes_start(&volumes, &fixture->backend, 0);
+		scene_start(fixture, &volumes);
 		assert_int_equal(volumes_delete(&volumes, text, NULL, &err), 0);
 		trash_wait(&volumes.trash);
 		trash_wake(&volumes.trash);
@@ -372,10 +366,13 @@ static void test_no_size(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *source = make_source(fixture);
-	struct volume_request request = {.name = "pvc-2", .source = source, .parameters = &second};
+	struct parameters parameters = second;
+	struct volume_request request = {
+		.name = "pvc-2", .source = source, .parameters = &parameters};
 	struct volume volume;
 	struct error err;
 
+	fixture_locate(&parameters);
 	if (volumes_create(&fixture->driver.volumes, &request, &volume, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(volume.record->capacity, MIB);
@@ -423,5 +420,5 @@ int main(void)
 		TEST(test_stopped, fixture_driver),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fixture_run(tests, ARRAY_SIZE(tests));
 }

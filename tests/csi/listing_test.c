@@ -9,7 +9,8 @@
 #include "map_entry.h"
 #include "names.h"
 
-#define MIB (1024 * 1024)
+#define MIB      (1024 * 1024)
+#define ONE_BASE "an export has no bases below it"
 
 static Csi__V1__ListVolumesResponse *list(
 	struct fixture *fixture, int max, const char *token, enum error_kind kind, const char *text)
@@ -29,8 +30,10 @@ static void create_many(struct fixture *fixture, int count, char **ids)
 		struct create create = {.name = name, .required = MIB, .parameters = {base}};
 
 		snprintf(name, sizeof(name), "pvc-%d", i);
-		/* In two bases, one below the other. */
+		/* In two bases, one below the other, where there are such. */
 		snprintf(base, sizeof(base), "path=%s%s", fixture->root, i % 3 ? "" : "/fast");
+		if (fixture_is_nfs())
+			create.parameters[0] = NULL;
 		ids[i] = fixture_create(fixture, &create, ERROR_NONE, NULL);
 	}
 }
@@ -90,9 +93,12 @@ static void test_list_content(void **state)
 	struct create gone = {.name = "pvc-2", .parameters = {"onDelete=retain"}};
 	_cleanup_free_ char *id = fixture_create(fixture, &create, ERROR_NONE, NULL);
 	_cleanup_free_ char *gone_id = fixture_create(fixture, &gone, ERROR_NONE, NULL);
+	char path[LOCATION_NAME_MAX + 5], *base = fixture_base_name(fixture);
 	Csi__V1__ListVolumesResponse *all;
 	Csi__V1__Volume *volume;
 
+	snprintf(path, sizeof(path), "%s/a/b", base);
+	free(base);
 	fixture_delete(fixture, gone_id, ERROR_NONE, NULL);
 	all = list(fixture, 0, "", ERROR_NONE, NULL);
 	assert_int_equal(all->n_entries, 1);
@@ -100,8 +106,10 @@ static void test_list_content(void **state)
 	assert_string_equal(volume->volume_id, id);
 	assert_int_equal(volume->capacity_bytes, MIB);
 	assert_string_equal(volume->volume_context[0]->key, ORDINAL_KEY_PATH);
-	assert_string_equal(volume->volume_context[0]->value, fixture_path(fixture, "root/a/b"));
-	assert_string_equal(volume->accessible_topology[0]->segments[0]->value, "node-1");
+	assert_string_equal(volume->volume_context[0]->value, path);
+	assert_int_equal(volume->n_accessible_topology, fixture_is_nfs() ? 0 : 1);
+	if (volume->n_accessible_topology)
+		assert_string_equal(volume->accessible_topology[0]->segments[0]->value, "node-1");
 	assert_false(all->entries[0]->status->volume_condition->abnormal);
 	fixture_free(all);
 	rmdir(fixture_path(fixture, "root/a/b"));
@@ -185,7 +193,7 @@ static int64_t capacity(struct fixture *fixture, const char *key, const char *va
 			&csi__v1__get_capacity_request__parameters_entry__descriptor),
 		.key = (char *)key,
 		.value = (char *)value};
-	void *entries[] = {&entry};
+	void *entries[3] = {&entry};
 	Csi__V1__Topology__SegmentsEntry segment = CSI__V1__TOPOLOGY__SEGMENTS_ENTRY__INIT;
 	Csi__V1__Topology__SegmentsEntry *segments[] = {&segment};
 	Csi__V1__Topology topology = CSI__V1__TOPOLOGY__INIT;
@@ -199,7 +207,8 @@ static int64_t capacity(struct fixture *fixture, const char *key, const char *va
 	topology.n_segments = 1;
 	request.accessible_topology = node ? &topology : NULL;
 	request.parameters = (void *)entries;
-	request.n_parameters = key ? 1 : 0;
+	request.n_parameters = fixture_add_location(
+		&csi__v1__get_capacity_request__parameters_entry__descriptor, entries, key ? 1 : 0);
 	response = fixture_expect(fixture, "Controller/GetCapacity", &request,
 		&csi__v1__get_capacity_response__descriptor, kind, text);
 	if (response)
@@ -212,19 +221,28 @@ static void test_capacity(void **state)
 {
 	struct fixture *fixture = *state;
 	struct statvfs status;
-	const char *later = fixture_path(fixture, "root/not/there/yet");
 	int64_t free_bytes;
 
-	assert_int_equal(statvfs(fixture->dir, &status), 0);
+	assert_int_equal(statvfs(fixture->root, &status), 0);
 	free_bytes = (int64_t)(status.f_bavail * status.f_frsize);
 	assert_int_equal(capacity(fixture, NULL, NULL, NULL, ERROR_NONE, NULL), free_bytes);
 	assert_int_equal(capacity(fixture, NULL, NULL, "node-1", ERROR_NONE, NULL), free_bytes);
-	assert_int_equal(capacity(fixture, NULL, NULL, "node-2", ERROR_NONE, NULL), 0);
-	/* Asking makes nothing. */
-	assert_int_equal(capacity(fixture, "path", later, NULL, ERROR_NONE, NULL), free_bytes);
-	assert_false(fixture_exists(fixture_path(fixture, "root/not")));
-	capacity(fixture, "path", "/etc", NULL, ERROR_INVALID, "--hostpath-root");
+	assert_int_equal(capacity(fixture, NULL, NULL, "node-2", ERROR_NONE, NULL),
+		fixture_is_nfs() ? free_bytes : 0);
+	capacity(fixture, "path", "/etc", NULL, ERROR_INVALID,
+		fixture_is_nfs() ? "is for host paths" : "--hostpath-root");
 	capacity(fixture, "speed", "high", NULL, ERROR_INVALID, "unknown parameter \"speed\"");
+}
+
+/* Asking makes nothing. */
+static void test_capacity_of_a_base_to_be(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *later = fixture_path(fixture, "root/not/there/yet");
+
+	assert_int_equal(capacity(fixture, "path", later, NULL, ERROR_NONE, NULL),
+		capacity(fixture, NULL, NULL, NULL, ERROR_NONE, NULL));
+	assert_false(fixture_exists(fixture_path(fixture, "root/not")));
 }
 
 struct growth {
@@ -358,12 +376,14 @@ int main(void)
 		TEST(test_pages),
 		TEST(test_list_content),
 		TEST(test_list_refusals),
-		TEST(test_list_without_a_base),
+		FIXTURE_ONLY(test_list_without_a_base, fixture_driver, FIXTURE_HOSTPATH, ONE_BASE),
 		TEST(test_get),
 		TEST(test_capacity),
+		FIXTURE_ONLY(
+			test_capacity_of_a_base_to_be, fixture_driver, FIXTURE_HOSTPATH, ONE_BASE),
 		TEST(test_expand),
 		TEST(test_validate),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fixture_run(tests, ARRAY_SIZE(tests));
 }

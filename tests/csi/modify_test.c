@@ -142,7 +142,7 @@ static char *create_with(struct fixture *fixture, const char *name, const struct
 	struct map_entry changing =
 		entry_of(&csi__v1__create_volume_request__mutable_parameters_entry__descriptor,
 			(const char *[2]){said->mutable_key, said->mutable_value});
-	void *parameters[] = {&parameter}, *changings[] = {&changing};
+	void *parameters[3] = {&parameter}, *changings[] = {&changing};
 	Csi__V1__VolumeCapability__AccessMode mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
 	Csi__V1__VolumeCapability__MountVolume mount_volume =
 		CSI__V1__VOLUME_CAPABILITY__MOUNT_VOLUME__INIT;
@@ -160,7 +160,9 @@ static char *create_with(struct fixture *fixture, const char *name, const struct
 	request.volume_capabilities = capabilities;
 	request.n_volume_capabilities = 1;
 	request.parameters = (void *)parameters;
-	request.n_parameters = said->on_delete ? 1 : 0;
+	request.n_parameters =
+		fixture_add_location(&csi__v1__create_volume_request__parameters_entry__descriptor,
+			parameters, said->on_delete ? 1 : 0);
 	request.mutable_parameters = (void *)changings;
 	request.n_mutable_parameters = said->mutable_key ? 1 : 0;
 	response = fixture_expect(fixture, "Controller/CreateVolume", &request,
@@ -204,7 +206,7 @@ static void validate_with(struct fixture *fixture, const char *id, const struct 
 	struct map_entry changing = entry_of(
 		&csi__v1__validate_volume_capabilities_request__mutable_parameters_entry__descriptor,
 		(const char *[2]){said->mutable_key, said->mutable_value});
-	void *parameters[] = {&parameter}, *changings[] = {&changing};
+	void *parameters[3] = {&parameter}, *changings[] = {&changing};
 	Csi__V1__VolumeCapability__AccessMode mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
 	Csi__V1__VolumeCapability__MountVolume mount_volume =
 		CSI__V1__VOLUME_CAPABILITY__MOUNT_VOLUME__INIT;
@@ -222,7 +224,9 @@ static void validate_with(struct fixture *fixture, const char *id, const struct 
 	request.volume_capabilities = capabilities;
 	request.n_volume_capabilities = 1;
 	request.parameters = (void *)parameters;
-	request.n_parameters = said->on_delete ? 1 : 0;
+	request.n_parameters =
+		fixture_add_location(&csi__v1__create_volume_request__parameters_entry__descriptor,
+			parameters, said->on_delete ? 1 : 0);
 	request.mutable_parameters = (void *)changings;
 	request.n_mutable_parameters = said->mutable_key ? 1 : 0;
 	response = fixture_expect(fixture, "Controller/ValidateVolumeCapabilities", &request,
@@ -363,7 +367,7 @@ static void test_failures(void **state)
 	killer_fail(-1, 0);
 	scene_start(fixture, volumes);
 	scene_fill(volumes, &plain, "one");
-	for (point = 0; reached; point++) {
+	for (point = 0; reached; point += killer_stride(1)) {
 		enum on_delete wanted = point % 2 ? ON_DELETE_RETAIN : ON_DELETE_ARCHIVE;
 		const char *id = scene_id(volumes, &plain);
 		struct volume volume;

@@ -9,93 +9,14 @@
 #include <sys/statvfs.h>
 
 #include "fs_calls.h"
+#include "publishing.h"
 
 static const struct create plain = {.name = "pvc-1"};
 
-enum mode {
-	WRITER = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_WRITER,
-	READER = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_READER_ONLY,
-	SINGLE_WRITER = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_SINGLE_WRITER,
-	MULTI_WRITER = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_MULTI_WRITER,
-	SHARED_READER = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_READER_ONLY,
-	SHARED_SINGLE = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_SINGLE_WRITER,
-	SHARED_WRITER = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_MULTI_WRITER,
-};
-
-struct publish {
-	const char *id, *target;
-	const char *flags[4];
-	bool readonly, no_capability, block;
-	enum mode mode; /* 0: WRITER */
-};
-
-static void expect(const struct error *err, enum error_kind kind, const char *text)
-{
-	if (err->kind != kind || (text && !strstr(err->text, text)))
-		fail_msg("%s: \"%s\", but %s with \"%s\" is right", error_kind_name(err->kind),
-			err->text, error_kind_name(kind), text ? text : "");
-}
-
-/* A request with all that it points to. */
-struct publish_request {
-	Csi__V1__VolumeCapability__AccessMode mode;
-	Csi__V1__VolumeCapability__MountVolume mount_volume;
-	Csi__V1__VolumeCapability__BlockVolume block;
-	Csi__V1__VolumeCapability capability;
-	Csi__V1__NodePublishVolumeRequest request;
-};
-
-static void fill_request(struct publish_request *call, const struct publish *publish)
-{
-	csi__v1__volume_capability__access_mode__init(&call->mode);
-	csi__v1__volume_capability__mount_volume__init(&call->mount_volume);
-	csi__v1__volume_capability__block_volume__init(&call->block);
-	csi__v1__volume_capability__init(&call->capability);
-	csi__v1__node_publish_volume_request__init(&call->request);
-	call->mode.mode =
-		(Csi__V1__VolumeCapability__AccessMode__Mode)(publish->mode ? publish->mode
-									    : WRITER);
-	while (call->mount_volume.n_mount_flags < 4 &&
-		publish->flags[call->mount_volume.n_mount_flags])
-		call->mount_volume.n_mount_flags++;
-	call->mount_volume.mount_flags = (char **)publish->flags;
-	call->capability.access_mode = &call->mode;
-	call->capability.access_type_case = publish->block
-						    ? CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_BLOCK
-						    : CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_MOUNT;
-	if (publish->block)
-		call->capability.block = &call->block;
-	else
-		call->capability.mount = &call->mount_volume;
-	call->request.volume_id = (char *)publish->id;
-	call->request.target_path = (char *)publish->target;
-	call->request.readonly = publish->readonly;
-	call->request.volume_capability = publish->no_capability ? NULL : &call->capability;
-}
-
-static struct error send_request(struct fixture *fixture, const struct publish_request *call)
-{
-	struct error err = {0};
-
-	fixture_free(fixture_call(fixture, "Node/NodePublishVolume", &call->request,
-		&csi__v1__node_publish_volume_response__descriptor, &err));
-	return err;
-}
-
-static struct error try_publish(struct fixture *fixture, const struct publish *publish)
-{
-	struct publish_request call;
-
-	fill_request(&call, publish);
-	return send_request(fixture, &call);
-}
-
-static void publish(struct fixture *fixture, const struct publish *publish, enum error_kind kind,
+static void publish(struct fixture *fixture, const struct publishing *call, enum error_kind kind,
 	const char *text)
 {
-	struct error err = try_publish(fixture, publish);
-
-	expect(&err, kind, text);
+	publishing_expect(fixture, call, kind, text);
 }
 
 static struct error try_unpublish(struct fixture *fixture, const char *id, const char *target)
@@ -115,7 +36,7 @@ static void unpublish(struct fixture *fixture, const char *id, const char *targe
 {
 	struct error err = try_unpublish(fixture, id, target);
 
-	expect(&err, kind, text);
+	fixture_check("NodeUnpublishVolume", &err, kind, text);
 }
 
 /* The volume's own directory on the node. */
@@ -132,11 +53,15 @@ static void test_info(void **state)
 	Csi__V1__NodeGetInfoRequest request = CSI__V1__NODE_GET_INFO_REQUEST__INIT;
 	Csi__V1__NodeGetInfoResponse *info = fixture_expect(*state, "Node/NodeGetInfo", &request,
 		&csi__v1__node_get_info_response__descriptor, ERROR_NONE, NULL);
-	Csi__V1__Topology__SegmentsEntry *segment = info->accessible_topology->segments[0];
+	Csi__V1__Topology__SegmentsEntry *segment;
 
 	assert_string_equal(info->node_id, "node-1");
-	assert_string_equal(segment->key, "topology.hostpath.ordinal.dev/node");
-	assert_string_equal(segment->value, "node-1");
+	assert_true(!info->accessible_topology == fixture_is_nfs());
+	if (info->accessible_topology) {
+		segment = info->accessible_topology->segments[0];
+		assert_string_equal(segment->key, "topology.hostpath.ordinal.dev/node");
+		assert_string_equal(segment->value, "node-1");
+	}
 	fixture_free(info);
 }
 
@@ -145,7 +70,7 @@ static void test_round_trip(void **state)
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
 	const char *target = fixture_path(fixture, "target");
-	struct publish call = {.id = id, .target = target};
+	struct publishing call = {.id = id, .target = target};
 
 	for (int i = 0; i < 10; i++)
 		publish(fixture, &call, ERROR_NONE, NULL);
@@ -161,7 +86,7 @@ static void test_round_trip(void **state)
 static void test_flags(void **state)
 {
 	static const struct {
-		struct publish publish;
+		struct publishing publishing;
 		unsigned long flags;
 	} cases[] = {
 		{{.readonly = true}, ST_RDONLY},
@@ -175,7 +100,7 @@ static void test_flags(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		const char *target = fixture_path(fixture, "target");
-		struct publish call = cases[i].publish;
+		struct publishing call = cases[i].publishing;
 		struct statvfs status;
 
 		call.id = id;
@@ -219,7 +144,7 @@ static void test_readonly_propagates(void **state)
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
 	const char *pods = fixture_path(fixture, "pods"), *peer = fixture_path(fixture, "peer");
-	struct publish call = {
+	struct publishing call = {
 		.id = id, .target = fixture_path(fixture, "pods/target"), .readonly = true};
 	struct statvfs status;
 
@@ -241,36 +166,46 @@ static void test_refusals(void **state)
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
 	const char *target = fixture_path(fixture, "target");
 	const char *unknown = "1:aaaaaaaaaaaaaaaaaaaaaa::/nowhere";
+	const char *elsewhere = "1:aaaaaaaaaaaaaaaaaaaaaa:no.invalid:/nowhere";
 	const struct {
-		struct publish publish;
+		struct publishing publishing;
 		enum error_kind kind;
 		const char *text;
+		unsigned backends;
 	} cases[] = {
-		{{.id = "", .target = target}, ERROR_INVALID, "volume_id"},
-		{{.id = id, .target = ""}, ERROR_INVALID, "target_path"},
-		{{.id = id, .target = "relative/target"}, ERROR_INVALID, "absolute"},
-		{{.id = id, .target = "/tmp/../etc/x"}, ERROR_INVALID, ".."},
-		{{.id = id, .target = "/tmp/.."}, ERROR_INVALID, ".."},
-		{{.id = id, .target = "/"}, ERROR_INVALID, "last component"},
-		{{.id = id, .target = target, .no_capability = true}, ERROR_INVALID, "capability"},
-		{{.id = id, .target = target, .block = true}, ERROR_INVALID, "Filesystem"},
+		{{.id = "", .target = target}, ERROR_INVALID, "volume_id", 0},
+		{{.id = id, .target = ""}, ERROR_INVALID, "target_path", 0},
+		{{.id = id, .target = "relative/target"}, ERROR_INVALID, "absolute", 0},
+		{{.id = id, .target = "/tmp/../etc/x"}, ERROR_INVALID, "..", 0},
+		{{.id = id, .target = "/tmp/.."}, ERROR_INVALID, "..", 0},
+		{{.id = id, .target = "/"}, ERROR_INVALID, "last component", 0},
+		{{.id = id, .target = target, .no_capability = true}, ERROR_INVALID, "capability",
+			0},
+		{{.id = id, .target = target, .block = true}, ERROR_INVALID, "Filesystem", 0},
 		{{.id = id, .target = target, .mode = SHARED_READER}, ERROR_INVALID,
-			"ReadWriteOnce"},
+			"ReadWriteOnce", FIXTURE_HOSTPATH},
 		{{.id = id, .target = target, .mode = SHARED_SINGLE}, ERROR_INVALID,
-			"ReadWriteOnce"},
+			"ReadWriteOnce", FIXTURE_HOSTPATH},
 		{{.id = id, .target = target, .mode = SHARED_WRITER}, ERROR_INVALID,
-			"ReadWriteOnce"},
-		{{.id = id, .target = target, .mode = (enum mode)99}, ERROR_INVALID,
-			"access mode 99"},
-		{{.id = id, .target = target, .flags = {"vers=4"}}, ERROR_INVALID, "known are ro"},
-		{{.id = "volume", .target = target}, ERROR_NOT_FOUND, "does not exist"},
-		{{.id = unknown, .target = target}, ERROR_FAILED_PRECONDITION, "--hostpath-root"},
+			"ReadWriteOnce", FIXTURE_HOSTPATH},
+		{{.id = id, .target = target, .mode = (enum publishing_mode)99}, ERROR_INVALID,
+			"access mode 99", 0},
+		{{.id = id, .target = target, .flags = {"vers=4"}}, ERROR_INVALID, "known are ro",
+			FIXTURE_HOSTPATH},
+		{{.id = id, .target = target, .flags = {"bg"}}, ERROR_INVALID, "known are",
+			FIXTURE_NFS},
+		{{.id = "volume", .target = target}, ERROR_NOT_FOUND, "does not exist", 0},
+		{{.id = unknown, .target = target}, ERROR_FAILED_PRECONDITION, "--hostpath-root",
+			FIXTURE_HOSTPATH},
+		{{.id = elsewhere, .target = target}, ERROR_UNAVAILABLE, "has no address",
+			FIXTURE_NFS},
 		{{.id = id, .target = fixture_path(fixture, "no/target")},
-			ERROR_FAILED_PRECONDITION, "caller has to make it"},
+			ERROR_FAILED_PRECONDITION, "caller has to make it", 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		publish(fixture, &cases[i].publish, cases[i].kind, cases[i].text);
+		if (fixture_is(cases[i].backends))
+			publish(fixture, &cases[i].publishing, cases[i].kind, cases[i].text);
 	assert_false(fixture_exists(target));
 	unpublish(fixture, "", target, ERROR_INVALID, "volume_id");
 	unpublish(fixture, id, "", ERROR_INVALID, "target_path");
@@ -283,27 +218,27 @@ static Csi__V1__NodePublishVolumeRequest__SecretsEntry *secrets[] = {&secret};
 static Csi__V1__NodePublishVolumeRequest__VolumeContextEntry entry;
 static Csi__V1__NodePublishVolumeRequest__VolumeContextEntry *context[] = {&entry};
 
-static void long_id(struct publish_request *call)
+static void long_id(struct publishing_request *call)
 {
 	call->request.volume_id = long_text;
 }
 
-static void strange_id(struct publish_request *call)
+static void strange_id(struct publishing_request *call)
 {
 	call->request.volume_id = (char *)"a\tb";
 }
 
-static void long_target(struct publish_request *call)
+static void long_target(struct publishing_request *call)
 {
 	call->request.target_path = long_text;
 }
 
-static void strange_target(struct publish_request *call)
+static void strange_target(struct publishing_request *call)
 {
 	call->request.target_path = (char *)"/tmp/a\nb";
 }
 
-static void large_secrets(struct publish_request *call)
+static void large_secrets(struct publishing_request *call)
 {
 	csi__v1__node_publish_volume_request__secrets_entry__init(&secret);
 	secret.value = long_text;
@@ -311,7 +246,7 @@ static void large_secrets(struct publish_request *call)
 	call->request.n_secrets = 1;
 }
 
-static void large_context(struct publish_request *call)
+static void large_context(struct publishing_request *call)
 {
 	csi__v1__node_publish_volume_request__volume_context_entry__init(&entry);
 	entry.key = long_text;
@@ -319,27 +254,27 @@ static void large_context(struct publish_request *call)
 	call->request.n_volume_context = 1;
 }
 
-static void no_access_mode(struct publish_request *call)
+static void no_access_mode(struct publishing_request *call)
 {
 	call->capability.access_mode = NULL;
 }
 
-static void unknown_access_mode(struct publish_request *call)
+static void unknown_access_mode(struct publishing_request *call)
 {
 	call->mode.mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__UNKNOWN;
 }
 
-static void no_access_type(struct publish_request *call)
+static void no_access_type(struct publishing_request *call)
 {
 	call->capability.access_type_case = CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE__NOT_SET;
 }
 
-static void fs_type(struct publish_request *call)
+static void fs_type(struct publishing_request *call)
 {
 	call->mount_volume.fs_type = (char *)"ext4";
 }
 
-static void mount_group(struct publish_request *call)
+static void mount_group(struct publishing_request *call)
 {
 	call->mount_volume.volume_mount_group = (char *)"100";
 }
@@ -348,7 +283,7 @@ static void mount_group(struct publish_request *call)
 static void test_fields(void **state)
 {
 	static const struct {
-		void (*spoil)(struct publish_request *call);
+		void (*spoil)(struct publishing_request *call);
 		const char *field;
 	} cases[] = {
 		{long_id, "volume_id"},
@@ -365,18 +300,18 @@ static void test_fields(void **state)
 	};
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
-	const struct publish publish = {.id = id, .target = fixture_path(fixture, "target")};
+	const struct publishing plain_call = {.id = id, .target = fixture_path(fixture, "target")};
 
 	memset(long_text, '/', sizeof(long_text) - 1);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct publish_request call;
+		struct publishing_request call;
 		struct error err;
 
-		fill_request(&call, &publish);
+		publishing_fill(&call, &plain_call);
 		cases[i].spoil(&call);
-		err = send_request(fixture, &call);
-		expect(&err, ERROR_INVALID, cases[i].field);
-		assert_false(fixture_exists(publish.target));
+		err = publishing_send(fixture, &call);
+		fixture_check("NodePublishVolume", &err, ERROR_INVALID, cases[i].field);
+		assert_false(fixture_exists(plain_call.target));
 	}
 }
 
@@ -384,7 +319,7 @@ static void test_readonly_on_a_writable_mount(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
-	struct publish call = {.id = id, .target = fixture_path(fixture, "target")};
+	struct publishing call = {.id = id, .target = fixture_path(fixture, "target")};
 
 	publish(fixture, &call, ERROR_NONE, NULL);
 	call.readonly = true;
@@ -396,7 +331,7 @@ static void test_writable_on_a_readonly_mount(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
-	struct publish call = {
+	struct publishing call = {
 		.id = id, .target = fixture_path(fixture, "target"), .readonly = true};
 
 	publish(fixture, &call, ERROR_NONE, NULL);
@@ -409,7 +344,7 @@ static void test_foreign_mount(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
-	struct publish call = {.id = id, .target = fixture_path(fixture, "target")};
+	struct publishing call = {.id = id, .target = fixture_path(fixture, "target")};
 
 	assert_int_equal(mkdir(call.target, 0755), 0);
 	assert_int_equal(mount("tmpfs", call.target, "tmpfs", 0, "size=1m"), 0);
@@ -437,7 +372,7 @@ static void test_missing_directory(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
-	struct publish call = {.id = id, .target = fixture_path(fixture, "target")};
+	struct publishing call = {.id = id, .target = fixture_path(fixture, "target")};
 	_cleanup_free_ char *place = strdup(data_path(fixture, ""));
 
 	assert_int_equal(rmdir(data_path(fixture, "")), 0);
@@ -453,7 +388,7 @@ static void test_missing_directory(void **state)
 }
 
 struct job {
-	struct publish call;
+	struct publishing call;
 	struct fixture *fixture;
 	pthread_t thread;
 	struct error err;
@@ -467,7 +402,7 @@ static void *run_job(void *argument)
 	if (job->unpublish)
 		job->err = try_unpublish(job->fixture, job->call.id, job->call.target);
 	else
-		job->err = try_publish(job->fixture, &job->call);
+		job->err = publishing_try(job->fixture, &job->call);
 	return NULL;
 }
 
@@ -576,18 +511,18 @@ static void test_concurrent_spellings(void **state)
 /* Whatever else is mounted, and however it is used there, is found, also by a new process. */
 static void test_single_writer(void **state)
 {
-	static const enum mode others[] = {WRITER, READER, SINGLE_WRITER, MULTI_WRITER};
+	static const enum publishing_mode others[] = {WRITER, READER, SINGLE_WRITER, MULTI_WRITER};
 	static const struct create another = {.name = "pvc-2"};
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
 	_cleanup_free_ char *other_id = fixture_create(fixture, &another, ERROR_NONE, NULL);
 	const char *first = fixture_path(fixture, "first target"); /* mountinfo escapes the space */
-	struct publish call = {
+	struct publishing call = {
 		.id = id, .target = fixture_path(fixture, "second"), .mode = SINGLE_WRITER};
 
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-		struct publish there = {.id = id, .target = first, .mode = others[i]};
-		struct publish other = {.id = other_id, .target = call.target};
+		struct publishing there = {.id = id, .target = first, .mode = others[i]};
+		struct publishing other = {.id = other_id, .target = call.target};
 
 		publish(fixture, &there, ERROR_NONE, NULL);
 		publish(fixture, &there, ERROR_NONE, NULL);
@@ -610,13 +545,13 @@ static void test_single_writer(void **state)
 /* The other modes allow several pods of one node. */
 static void test_several_targets(void **state)
 {
-	static const enum mode modes[] = {WRITER, READER, MULTI_WRITER};
+	static const enum publishing_mode modes[] = {WRITER, READER, MULTI_WRITER};
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = fixture_create(fixture, &plain, ERROR_NONE, NULL);
 
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
-		struct publish first = {.id = id, .target = fixture_path(fixture, "first")};
-		struct publish second = {.id = id, .target = fixture_path(fixture, "second")};
+		struct publishing first = {.id = id, .target = fixture_path(fixture, "first")};
+		struct publishing second = {.id = id, .target = fixture_path(fixture, "second")};
 
 		first.mode = second.mode = modes[i];
 		publish(fixture, &first, ERROR_NONE, NULL);
@@ -673,7 +608,9 @@ int main(void)
 #define TEST(name)      cmocka_unit_test_setup_teardown(name, fixture_driver, fixture_done)
 #define OWN_START(name) cmocka_unit_test_setup_teardown(name, fixture_scratch, fixture_done)
 	const struct CMUnitTest tests[] = {
-		TEST(test_targets_among_volumes),
+		FIXTURE_ONLY(test_targets_among_volumes, fixture_driver,
+			FIXTURE_HOSTPATH | FIXTURE_GIVEN,
+			"what the driver mounts lies in its own directory"),
 		TEST(test_info),
 		TEST(test_round_trip),
 		TEST(test_flags),
@@ -694,5 +631,5 @@ int main(void)
 		OWN_START(test_concurrent_single_writers),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fixture_run(tests, ARRAY_SIZE(tests));
 }

@@ -27,12 +27,11 @@ static void run(struct fixture *fixture, const struct wish *old, act_fn *act,
 {
 	bool reached = true;
 
-	for (int point = 0; reached; point++) {
+	for (int point = 0; reached; point += killer_stride(1)) {
 		struct volumes *volumes = calloc(1, sizeof(*volumes));
 		struct error err = {0};
 
-		base_remove(fixture->root);
-		assert_int_equal(mkdir(fixture->root, 0755), 0);
+		base_clear(fixture->root);
 		killer_fail(-1, 0);
 		scene_start(fixture, volumes);
 		scene_fill(volumes, old, "one");

@@ -126,8 +126,7 @@ static void test_combinations(void **state)
 
 		check_combination(*state, (enum on_delete)(i / 8), &successor);
 		stop();
-		base_remove(((struct fixture *)*state)->root);
-		assert_int_equal(mkdir(((struct fixture *)*state)->root, 0755), 0);
+		base_clear(((struct fixture *)*state)->root);
 		restart(*state);
 	}
 }

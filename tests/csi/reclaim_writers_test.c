@@ -13,7 +13,8 @@
 
 #include "base_check.h"
 
-#define PLACE "shop/web/data-0"
+#define PLACE    "shop/web/data-0"
+#define ONE_BASE "an export has no bases below it"
 
 /* Not on the stack: a check that fails leaves the thread behind. */
 static struct volumes *start(struct fixture *fixture)
@@ -297,6 +298,7 @@ static void test_nested_base_is_taken_over(void **state)
 #define ROUNDS 30
 
 struct worker {
+	struct fixture *fixture;
 	struct volumes *volumes;
 	pthread_t thread;
 	int number, ordinal;
@@ -316,13 +318,9 @@ static int make_one(struct worker *worker, const struct wish *wish)
 
 static int remove_one(struct worker *worker, const struct wish *wish)
 {
-	const struct volumes *volumes = worker->volumes;
-	struct volume_id id = {0};
 	char text[VOLUME_ID_MAX + 1];
 
-	volume_id_hash(wish->name, &id.hash);
-	strcpy(id.share, volumes->backend->roots->values[0]);
-	assert_int_equal(volume_id_format(&id, text, NULL), 0);
+	fixture_id(worker->fixture, wish->name, text);
 	while (volumes_delete(worker->volumes, text, NULL, &worker->err) < 0)
 		if (worker->err.kind != ERROR_ABORTED)
 			return -1;
@@ -354,6 +352,7 @@ static void test_many_threads(void **state)
 	struct worker workers[16] = {0};
 
 	for (int i = 0; i < 16; i++) {
+		workers[i].fixture = fixture;
 		workers[i].volumes = volumes;
 		workers[i].number = i;
 		workers[i].ordinal = i / 2; /* two at a time want the same place */
@@ -380,10 +379,11 @@ int main(void)
 		TEST(test_two_drivers),
 		TEST(test_lock_moves),
 		TEST(test_lock_is_lost),
-		TEST(test_nested_base),
-		TEST(test_nested_base_is_taken_over),
+		FIXTURE_ONLY(test_nested_base, fixture_scratch, FIXTURE_HOSTPATH, ONE_BASE),
+		FIXTURE_ONLY(test_nested_base_is_taken_over, fixture_scratch, FIXTURE_HOSTPATH,
+			ONE_BASE),
 		TEST(test_many_threads),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fixture_run(tests, ARRAY_SIZE(tests));
 }

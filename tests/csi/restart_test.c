@@ -33,13 +33,19 @@ static const char *program_path(void)
 static pid_t start(struct fixture *fixture)
 {
 	extern char **environ;
-	char endpoint[128], root[128];
-	char *argv[] = {(char *)"ordinal-csi", (char *)"--nodeid=node-1", endpoint, root, NULL};
+	char endpoint[128], base[500];
+	char *argv[] = {(char *)"ordinal-csi", (char *)"--nodeid=node-1", endpoint, base,
+		(char *)(fixture_is_nfs() ? "--backend=nfs" : "--backend=hostpath"), NULL};
 	struct error err;
 	pid_t pid;
 
 	snprintf(endpoint, sizeof(endpoint), "--endpoint=unix://%s", fixture->socket);
-	snprintf(root, sizeof(root), "--hostpath-root=%s", fixture->root);
+	if (fixture_is(FIXTURE_HOSTPATH))
+		snprintf(base, sizeof(base), "--hostpath-root=%s", fixture->root);
+	else if (fixture_is(FIXTURE_GIVEN))
+		snprintf(base, sizeof(base), "--export=%s", fixture->export);
+	else
+		snprintf(base, sizeof(base), "--mount-dir=%s", fixture->mount_dir);
 	assert_int_equal(posix_spawn(&pid, program_path(), NULL, NULL, argv, environ), 0);
 	/* Its calls wait until it serves. */
 	if (rpc_client_new(fixture->socket, &fixture->client, &err) < 0)

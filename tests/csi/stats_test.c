@@ -94,17 +94,18 @@ static void test_refusals(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_(free_world) struct world world;
-	const char *unknown = fixture_path(fixture, "root");
-	char unknown_id[VOLUME_ID_MAX];
+	char unknown_id[VOLUME_ID_MAX + 1];
 	const char *path = fixture_path(fixture, "target");
 	const char *link = fixture_path(fixture, "link"), *file = fixture_path(fixture, "file");
+	const char *plain = fixture_path(fixture, "plain");
 	char long_name[400];
 
 	make_world(fixture, &world);
-	snprintf(unknown_id, sizeof(unknown_id), "1:aaaaaaaaaaaaaaaaaaaaaa::%s", unknown);
+	fixture_id(fixture, "unknown", unknown_id);
 	snprintf(long_name, sizeof(long_name), "%s/%0300d", fixture->dir, 0);
 	assert_int_equal(symlink(path, link), 0);
 	fixture_write_file(file, "");
+	assert_int_equal(mkdir(plain, 0755), 0);
 	const struct {
 		const char *id, *path;
 		enum error_kind kind;
@@ -121,7 +122,7 @@ static void test_refusals(void **state)
 		{world.id, fixture_path(fixture, "missing"), ERROR_NOT_FOUND, "volume_path"},
 		{world.id, fixture_path(fixture, "no/where"), ERROR_NOT_FOUND, "volume_path"},
 		{world.id, fixture_path(fixture, "file/x"), ERROR_NOT_FOUND, "volume_path"},
-		{world.id, fixture->root, ERROR_NOT_FOUND, "nothing is mounted"},
+		{world.id, plain, ERROR_NOT_FOUND, "nothing is mounted"},
 		{world.id, file, ERROR_NOT_FOUND, "volume_path"},
 		{world.id, link, ERROR_NOT_FOUND, "volume_path"},
 		{world.id, long_name, ERROR_NOT_FOUND, "volume_path"},
@@ -209,6 +210,7 @@ static void test_usage(void **state)
 	assert_int_equal(answer->n_usage, 2);
 	assert_int_equal(answer->usage[0]->unit, CSI__V1__VOLUME_USAGE__UNIT__BYTES);
 	assert_int_equal(answer->usage[0]->total, 64 << 20);
+	assert_int_equal(status.f_blocks * status.f_frsize, 64 << 20);
 	assert_int_equal(answer->usage[0]->available, status.f_bavail * status.f_frsize);
 	assert_int_equal(
 		answer->usage[0]->used, (status.f_blocks - status.f_bfree) * status.f_frsize);
@@ -358,6 +360,14 @@ static enum error_kind call_briefly(struct fixture *fixture, const struct world 
 	return err.kind;
 }
 
+static int64_t bytes_of(const struct fixture *fixture, const char *path)
+{
+	struct stat status;
+
+	assert_int_equal(stat(fixture_path(fixture, "%s", path), &status), 0);
+	return status.st_blocks * 512;
+}
+
 /* The second walk waits for the first, and not longer than its caller does. */
 static void test_walk(void **state)
 {
@@ -390,7 +400,9 @@ static void test_walk(void **state)
 	pthread_cond_broadcast(&gate_changed);
 	pthread_mutex_unlock(&gate_mutex);
 	pthread_join(thread, NULL);
-	assert_int_equal(caller.bytes, 4096);
+	assert_int_equal(caller.bytes, bytes_of(fixture, "target") +
+					       bytes_of(fixture, "target/slow") +
+					       bytes_of(fixture, "target/slow/file"));
 	assert_int_equal(caller.inodes, 3);
 	fixture_stop(fixture);
 	fs_calls = kernel;
@@ -413,5 +425,5 @@ int main(void)
 	};
 
 	kernel = fs_calls;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fixture_run(tests, ARRAY_SIZE(tests));
 }

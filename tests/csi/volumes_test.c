@@ -13,6 +13,8 @@
 
 #include "base_check.h"
 #include "fs_calls.h"
+#include "killer.h"
+#include "scene.h"
 
 static const struct fs_calls *kernel;
 
@@ -104,24 +106,30 @@ static int teardown(void **state)
  * those of the test alone. */
 static void start(struct fixture *fixture, struct volumes *volumes)
 {
-	volumes_start(volumes, &fixture->backend, 0);
-	trash_wait(&volumes->trash);
+	scene_start(fixture, volumes);
 }
 
-static const struct parameters of_set = {
-	.mode = 0750,
-	.uid = 7,
-	.gid = 8,
-	.namespace = "shop",
-	.statefulset = "web",
-	.template = "data",
-	.ordinal = "0",
-	.pv = "pvc-1",
-};
+static struct parameters of_set(void)
+{
+	struct parameters parameters = {
+		.mode = 0750,
+		.uid = 7,
+		.gid = 8,
+		.namespace = "shop",
+		.statefulset = "web",
+		.template = "data",
+		.ordinal = "0",
+		.pv = "pvc-1",
+	};
+
+	fixture_locate(&parameters);
+	return parameters;
+}
 
 static int create(struct volumes *volumes, const char *name, struct volume *ret, struct error *err)
 {
-	struct volume_request request = {name, {4096, 0}, &of_set, NULL, NULL};
+	const struct parameters parameters = of_set();
+	struct volume_request request = {name, {4096, 0}, &parameters, NULL, NULL};
 
 	return volumes_create(volumes, &request, ret, err);
 }
@@ -147,7 +155,7 @@ static void test_create_dies_anywhere(void **state)
 	struct fixture *fixture = *state;
 	bool succeeded = false;
 
-	for (int point = 0; !succeeded; point++) {
+	for (int point = 0; !succeeded; point += killer_stride(1)) {
 		struct volumes volumes;
 		struct volume volume = {0};
 		struct error err;
@@ -183,9 +191,9 @@ static void test_create_dies_and_is_deleted(void **state)
 	bool succeeded = false;
 
 	volume_id_hash("pvc-1", &id.hash);
-	fixture_base(fixture, &id);
+	fixture_base(&fixture->backend, &id);
 	assert_int_equal(volume_id_format(&id, text, NULL), 0);
-	for (int point = 0; !succeeded; point++) {
+	for (int point = 0; !succeeded; point += killer_stride(1)) {
 		struct volumes volumes;
 		struct volume volume = {0};
 		struct error err;
@@ -213,7 +221,7 @@ static void test_delete_dies_anywhere(void **state)
 	struct fixture *fixture = *state;
 	bool succeeded = false;
 
-	for (int point = 0; !succeeded; point++) {
+	for (int point = 0; !succeeded; point += killer_stride(1)) {
 		char id[VOLUME_ID_MAX + 1];
 		struct volumes volumes;
 		struct volume volume;
@@ -362,8 +370,7 @@ static bool leave_half_made(struct fixture *fixture, int before)
 	struct error err;
 	bool died;
 
-	base_remove(fixture->root);
-	assert_int_equal(mkdir(fixture->root, 0755), 0);
+	base_clear(fixture->root);
 	start(fixture, &volumes);
 	calls_left = before;
 	died = create(&volumes, "pvc-1", &volume, &err) < 0;
@@ -378,16 +385,16 @@ static bool leave_half_made(struct fixture *fixture, int before)
 static void test_final_errors_leave_nothing(void **state)
 {
 	struct fixture *fixture = *state;
-	struct parameters other = of_set;
-	struct volume_request same = {"pvc-1", {4096, 0}, &of_set, NULL, NULL};
+	struct parameters usual = of_set(), other = usual;
+	struct volume_request same = {"pvc-1", {4096, 0}, &usual, NULL, NULL};
 	struct volume_request changed = {"pvc-1", {4096, 0}, &other, NULL, NULL};
 	bool died = true;
 
 	other.mode = 0700;
-	for (int before = 0; died; before++) {
+	for (int before = 0; died; before += killer_stride(1)) {
 		bool failed = true;
 
-		for (int point = 0; failed; point++) {
+		for (int point = 0; failed; point += killer_stride(1)) {
 			/* What is whole cannot be changed: only the same is asked for then. */
 			struct volume_request *request = &same;
 			struct volumes volumes;
@@ -442,7 +449,7 @@ static void test_name_in_trash(void **state)
 static void test_half_made_with_other_parameters(void **state)
 {
 	struct fixture *fixture = *state;
-	struct parameters elsewhere = of_set;
+	struct parameters elsewhere = of_set();
 	struct volume_request request = {"pvc-1", {4096, 0}, &elsewhere, NULL, NULL};
 	struct volumes volumes;
 	struct volume volume;
@@ -495,7 +502,7 @@ struct worker {
 
 static int create_and_delete(struct worker *worker)
 {
-	struct parameters parameters = of_set;
+	struct parameters parameters = of_set();
 	char ordinal[16], name[32];
 	struct volume_request request = {name, {4096, 0}, &parameters, NULL, NULL};
 	struct volume volume, found;

@@ -12,6 +12,7 @@
 
 #include "export_table.h"
 #include "host.h"
+#include "publishing.h"
 
 static void run(const char *command)
 {
@@ -53,26 +54,9 @@ static const struct create ganesha = {
 static struct error try_publish(
 	struct fixture *fixture, const char *id, const char *target, const char *option)
 {
-	Csi__V1__VolumeCapability__AccessMode mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
-	Csi__V1__VolumeCapability__MountVolume mount_volume =
-		CSI__V1__VOLUME_CAPABILITY__MOUNT_VOLUME__INIT;
-	Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
-	Csi__V1__NodePublishVolumeRequest request = CSI__V1__NODE_PUBLISH_VOLUME_REQUEST__INIT;
-	char *options[] = {(char *)option};
-	struct error err = {0};
-
-	mode.mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__MULTI_NODE_MULTI_WRITER;
-	mount_volume.mount_flags = options;
-	mount_volume.n_mount_flags = option ? 1 : 0;
-	capability.access_mode = &mode;
-	capability.access_type_case = CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_MOUNT;
-	capability.mount = &mount_volume;
-	request.volume_id = (char *)id;
-	request.target_path = (char *)target;
-	request.volume_capability = &capability;
-	fixture_free(fixture_call(fixture, "Node/NodePublishVolume", &request,
-		&csi__v1__node_publish_volume_response__descriptor, &err));
-	return err;
+	return publishing_try(fixture,
+		&(struct publishing){
+			.id = id, .target = target, .flags = {option}, .mode = SHARED_WRITER});
 }
 
 /* One mount for all volumes of an export; a new process finds it, and the last bind takes it along.

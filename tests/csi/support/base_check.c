@@ -288,15 +288,33 @@ static bool go_on(void *context)
 	return true;
 }
 
-void base_remove(const char *path)
+static void remove_in(int dir, const char *name)
 {
 	const struct beneath_watch watch = {go_on, NULL};
+	struct error err;
+
+	if (remove_tree(dir, name, &watch, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+void base_remove(const char *path)
+{
 	_cleanup_free_ char *parent = strdup(path);
 	_cleanup_close_ int dir = -1;
-	struct error err;
 
 	*strrchr(parent, '/') = '\0';
 	dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (remove_tree(dir, strrchr(path, '/') + 1, &watch, &err) < 0)
-		fail_msg("%s", err.text);
+	remove_in(dir, strrchr(path, '/') + 1);
+}
+
+void base_clear(const char *path)
+{
+	_cleanup_(cleanup_closedir) DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	assert_non_null(dir);
+	/* No call of the driver's may be about that name. */
+	(void)renameat(dirfd(dir), ".ordinal", dirfd(dir), "forgotten");
+	while ((entry = next(dir)))
+		remove_in(dirfd(dir), entry->d_name);
 }

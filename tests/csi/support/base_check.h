@@ -23,7 +23,8 @@ size_t base_count(const char *base, const char *text, char *ret, size_t size);
 /* The directory, below BASE, of the only file that holds TEXT. In a static buffer. */
 const char *base_find(const char *base, const char *text);
 
-/* Remove the tree PATH. */
+/* Remove the tree PATH; or all that the directory PATH holds. */
 void base_remove(const char *path);
+void base_clear(const char *path);
 
 #endif

@@ -8,7 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base_check.h"
 #include "helper.h"
+#include "map_entry.h"
+#include "publishing.h"
 
 #define PARAMETERS_MAX 16
 #define KEY_MAX        8192
@@ -20,21 +23,52 @@ static __attribute__((constructor)) void be_a_helper(int argc, char **argv)
 		_exit(helper_main(argc, argv));
 }
 
-bool fixture_is_nfs(void)
+unsigned fixture_backend(void)
 {
 	const char *backend = getenv("ORDINAL_BACKEND");
 
-	return backend && !strcmp(backend, "nfs");
+	if (!backend || strcmp(backend, "nfs"))
+		return FIXTURE_HOSTPATH;
+	return getenv("ORDINAL_EXPORT") ? FIXTURE_MOUNTED : FIXTURE_GIVEN;
+}
+
+bool fixture_is(unsigned backends)
+{
+	return !backends || (backends & fixture_backend());
+}
+
+bool fixture_is_nfs(void)
+{
+	return fixture_is(FIXTURE_NFS);
+}
+
+/* Where the export is mounted by the driver and by the tests, for all tests of a program: mounting
+ * takes a while in a guest, and a new driver finds what another one has mounted. */
+static char kept[64];
+
+/* The export that is the base. */
+static const struct location *nfs_export(void)
+{
+	static struct location location;
+	const char *text = getenv("ORDINAL_EXPORT");
+
+	if (!text)
+		text = "nfs.example:/export";
+	if (!*location.server && location_parse(&location, text, strlen(text), NULL) < 0)
+		fail_msg("ORDINAL_EXPORT: \"%s\" is not server:/share", text);
+	return &location;
 }
 
 static void choose_backend(struct fixture *fixture)
 {
+	char name[LOCATION_NAME_MAX + 1];
+
 	fixture->roots.values[0] = fixture->root;
-	fixture->roots.count = 1;
-	snprintf(fixture->export, sizeof(fixture->export), FIXTURE_SERVER ":" FIXTURE_SHARE "=%s",
-		fixture->root);
+	fixture->roots.count = fixture_is(FIXTURE_MOUNTED) ? 0 : 1;
+	location_name(nfs_export(), name);
+	snprintf(fixture->export, sizeof(fixture->export), "%s=%s", name, fixture->root);
 	fixture->exports.values[0] = fixture->export;
-	fixture->exports.count = 1;
+	fixture->exports.count = fixture_is(FIXTURE_MOUNTED) ? 0 : 1;
 	fixture->backend = (struct backend){
 		.ops = fixture_is_nfs() ? &backend_nfs : &backend_hostpath,
 		.roots = &fixture->roots,
@@ -42,9 +76,32 @@ static void choose_backend(struct fixture *fixture)
 	};
 	if (!fixture_is_nfs())
 		return;
-	snprintf(fixture->mount_dir, sizeof(fixture->mount_dir), "%s/mounts", fixture->dir);
+	snprintf(fixture->mount_dir, sizeof(fixture->mount_dir), "%s/mounts",
+		fixture_is(FIXTURE_MOUNTED) ? kept : fixture->dir);
 	exports_init(&fixture->mounts, fixture->mount_dir);
 	fixture->backend.mounts = &fixture->mounts;
+}
+
+static void mount_kept(void)
+{
+	char name[LOCATION_NAME_MAX + 1], command[LOCATION_NAME_MAX + 200];
+
+	strcpy(kept, "/run/ordinal-csi-test.XXXXXX");
+	assert_non_null(mkdtemp(kept));
+	location_name(nfs_export(), name);
+	snprintf(command, sizeof(command), "mkdir '%s/root' && mount -t nfs '%s' '%s/root'", kept,
+		name, kept);
+	assert_int_equal(system(command), 0);
+}
+
+/* The tests' own way into the export: it shares its caches with the driver's mount, as pods do. */
+static void bind_root(const struct fixture *fixture)
+{
+	char source[80];
+
+	snprintf(source, sizeof(source), "%s/root", kept);
+	assert_int_equal(mount(source, fixture->root, NULL, MS_BIND, NULL), 0);
+	base_clear(fixture->root);
 }
 
 int fixture_scratch(void **state)
@@ -66,8 +123,12 @@ int fixture_scratch(void **state)
 	snprintf(fixture->root, sizeof(fixture->root), "%s/root", fixture->dir);
 	snprintf(fixture->socket, sizeof(fixture->socket), "%s/csi.sock", fixture->dir);
 	assert_int_equal(mkdir(fixture->root, 0755), 0);
+	if (fixture_is(FIXTURE_MOUNTED) && !*kept)
+		mount_kept();
 	choose_backend(fixture);
 	*state = fixture;
+	if (fixture_is(FIXTURE_MOUNTED))
+		bind_root(fixture);
 	return 0;
 }
 
@@ -84,13 +145,14 @@ void fixture_start(struct fixture *fixture)
 	};
 	struct error err = {0};
 
-	driver_start(&fixture->driver, "hostpath.ordinal.dev", "node-1", &fixture->backend);
+	driver_start(&fixture->driver, fixture_driver_name(), "node-1", &fixture->backend);
 	fixture->services[0] = (struct rpc_service){identity_methods, &fixture->driver};
 	fixture->services[1] = (struct rpc_service){controller_methods, &fixture->driver};
 	fixture->services[2] = (struct rpc_service){node_methods, &fixture->driver};
 	if (rpc_server_start(&options, &fixture->server, &err) < 0 ||
 		rpc_client_new(fixture->socket, &fixture->client, &err) < 0)
 		fail_msg("%s", err.text);
+	fixture_visit(&fixture->driver.volumes);
 }
 
 void fixture_stop(struct fixture *fixture)
@@ -124,10 +186,79 @@ int fixture_done(void **state)
 	return 0;
 }
 
-void fixture_base(const struct fixture *fixture, struct volume_id *id)
+const char *fixture_driver_name(void)
 {
-	strcpy(id->server, fixture_is_nfs() ? FIXTURE_SERVER : "");
-	strcpy(id->share, fixture_is_nfs() ? FIXTURE_SHARE : fixture->root);
+	return fixture_is_nfs() ? "nfs.ordinal.dev" : "hostpath.ordinal.dev";
+}
+
+void fixture_base(const struct backend *backend, struct volume_id *id)
+{
+	const struct location *location = nfs_export();
+
+	strcpy(id->server, fixture_is_nfs() ? location->server : "");
+	strcpy(id->share, fixture_is_nfs() ? location->share : backend->roots->values[0]);
+}
+
+char *fixture_base_name(const struct fixture *fixture)
+{
+	char name[LOCATION_NAME_MAX + 1];
+	struct location location = {0};
+
+	if (fixture_is_nfs())
+		location = *nfs_export();
+	else
+		strcpy(location.share, fixture->root);
+	location_name(&location, name);
+	return strdup(name);
+}
+
+void fixture_id(const struct fixture *fixture, const char *name, char ret[VOLUME_ID_MAX + 1])
+{
+	struct volume_id id = {0};
+
+	volume_id_hash(name, &id.hash);
+	fixture_base(&fixture->backend, &id);
+	assert_int_equal(volume_id_format(&id, ret, NULL), 0);
+}
+
+void fixture_locate(struct parameters *parameters)
+{
+	if (!fixture_is(FIXTURE_MOUNTED) || parameters->server || parameters->share)
+		return;
+	parameters->server = nfs_export()->server;
+	parameters->share = nfs_export()->share;
+}
+
+void fixture_visit(struct volumes *volumes)
+{
+	struct volume_id id = {0};
+	char text[VOLUME_ID_MAX + 1];
+	struct error none;
+
+	if (!fixture_is(FIXTURE_MOUNTED))
+		return;
+	volume_id_hash("nobody's", &id.hash);
+	fixture_base(volumes->backend, &id);
+	assert_int_equal(volume_id_format(&id, text, NULL), 0);
+	(void)volumes_delete(volumes, text, NULL, &none);
+}
+
+int fixture_run(const struct CMUnitTest *tests, size_t count)
+{
+	_cleanup_free_ struct CMUnitTest *chosen = calloc(count, sizeof(*chosen));
+	size_t left = 0;
+
+	assert_non_null(chosen);
+	for (size_t i = 0; i < count; i++) {
+		const struct fixture_only *only = tests[i].initial_state;
+
+		if (!only || fixture_is(only->backends))
+			chosen[left++] = tests[i];
+		else
+			print_message("[   NOT    ] %s, of other back ends: %s\n", tests[i].name,
+				only->why);
+	}
+	return _cmocka_run_group_tests("tests", chosen, left, NULL, NULL);
 }
 
 const char *fixture_path(const struct fixture *fixture, const char *format, ...)
@@ -155,16 +286,22 @@ void *fixture_call(struct fixture *fixture, const char *method, const void *requ
 	return rpc_client_call(fixture->client, &call, &answer, err) == 0 ? answer : NULL;
 }
 
+void fixture_check(
+	const char *what, const struct error *err, enum error_kind kind, const char *text)
+{
+	if (err->kind != kind || (text && !strstr(err->text, text)))
+		fail_msg("%s: %s: \"%s\", but %s with \"%s\" is right", what,
+			error_kind_name(err->kind), err->text, error_kind_name(kind),
+			text ? text : "");
+}
+
 void *fixture_expect(struct fixture *fixture, const char *method, const void *request,
 	const ProtobufCMessageDescriptor *response, enum error_kind kind, const char *text)
 {
 	struct error err = {0};
 	void *answer = fixture_call(fixture, method, request, response, &err);
 
-	if (err.kind != kind || (text && !strstr(err.text, text)))
-		fail_msg("%s: %s: \"%s\", but %s with \"%s\" is right", method,
-			error_kind_name(err.kind), err.text, error_kind_name(kind),
-			text ? text : "");
+	fixture_check(method, &err, kind, text);
 	return answer;
 }
 
@@ -222,12 +359,37 @@ static void check_content_source(const Csi__V1__VolumeContentSource *content, co
 			source);
 }
 
+static bool names_base(const struct create *create)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(create->parameters) && create->parameters[i]; i++)
+		if (!strncmp(create->parameters[i], "path=", 5) ||
+			!strncmp(create->parameters[i], "server=", 7))
+			return true;
+	return false;
+}
+
+size_t fixture_add_location(const ProtobufCMessageDescriptor *type, void *entries, size_t count)
+{
+	static _Thread_local struct map_entry added[2];
+	void **pointers = entries;
+
+	if (!fixture_is(FIXTURE_MOUNTED))
+		return count;
+	for (size_t i = 0; i < ARRAY_SIZE(added); i++) {
+		protobuf_c_message_init(type, &added[i].base);
+		added[i].key = (char *)(i ? "share" : "server");
+		added[i].value = (char *)(i ? nfs_export()->share : nfs_export()->server);
+		pointers[count++] = &added[i];
+	}
+	return count;
+}
+
 char *fixture_create(struct fixture *fixture, const struct create *create, enum error_kind kind,
 	const char *text)
 {
 	static char keys[PARAMETERS_MAX][KEY_MAX];
 	Csi__V1__CreateVolumeRequest__ParametersEntry entries[PARAMETERS_MAX];
-	Csi__V1__CreateVolumeRequest__ParametersEntry *pointers[PARAMETERS_MAX];
+	Csi__V1__CreateVolumeRequest__ParametersEntry *pointers[PARAMETERS_MAX + 2];
 	Csi__V1__CapacityRange range = CSI__V1__CAPACITY_RANGE__INIT;
 	Csi__V1__VolumeCapability__AccessMode mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
 	Csi__V1__VolumeCapability__MountVolume mount_volume =
@@ -262,6 +424,10 @@ char *fixture_create(struct fixture *fixture, const struct create *create, enum 
 	request.n_volume_capabilities = create->no_capability ? 0 : 1;
 	request.parameters = pointers;
 	request.n_parameters = fill_parameters(create->parameters, entries, pointers, keys);
+	if (!names_base(create))
+		request.n_parameters = fixture_add_location(
+			&csi__v1__create_volume_request__parameters_entry__descriptor, pointers,
+			request.n_parameters);
 	response = fixture_expect(fixture, "Controller/CreateVolume", &request,
 		&csi__v1__create_volume_response__descriptor, kind, text);
 	if (response) {
@@ -285,21 +451,8 @@ void fixture_delete(struct fixture *fixture, const char *id, enum error_kind kin
 
 void fixture_publish(struct fixture *fixture, const char *id, const char *target)
 {
-	Csi__V1__VolumeCapability__AccessMode mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
-	Csi__V1__VolumeCapability__MountVolume mount_volume =
-		CSI__V1__VOLUME_CAPABILITY__MOUNT_VOLUME__INIT;
-	Csi__V1__VolumeCapability capability = CSI__V1__VOLUME_CAPABILITY__INIT;
-	Csi__V1__NodePublishVolumeRequest request = CSI__V1__NODE_PUBLISH_VOLUME_REQUEST__INIT;
-
-	mode.mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__SINGLE_NODE_WRITER;
-	capability.access_mode = &mode;
-	capability.access_type_case = CSI__V1__VOLUME_CAPABILITY__ACCESS_TYPE_MOUNT;
-	capability.mount = &mount_volume;
-	request.volume_id = (char *)id;
-	request.target_path = (char *)target;
-	request.volume_capability = &capability;
-	fixture_free(fixture_expect(fixture, "Node/NodePublishVolume", &request,
-		&csi__v1__node_publish_volume_response__descriptor, ERROR_NONE, NULL));
+	publishing_expect(
+		fixture, &(struct publishing){.id = id, .target = target}, ERROR_NONE, NULL);
 }
 
 void fixture_unpublish(struct fixture *fixture, const char *id, const char *target)

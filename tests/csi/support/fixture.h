@@ -17,11 +17,35 @@
 #include "driver.h"
 #include "rpc_client.h"
 
-/* The back end of all tests of a program: NFS when the environment says ORDINAL_BACKEND=nfs. There
- * the root is an --export, which needs no server. */
-#define FIXTURE_SERVER "nfs.example"
-#define FIXTURE_SHARE  "/export"
+/* The back end of all tests of a program, as the environment says: host paths; with
+ * ORDINAL_BACKEND=nfs an --export, whose directory is the root, and which needs no server; with
+ * ORDINAL_EXPORT=server:/share besides, that export, which the driver mounts, and the tests too.
+ * Its file system has 64 MiB then, and is cleared before each test. */
+enum {
+	FIXTURE_HOSTPATH = 1,
+	FIXTURE_GIVEN = 2,
+	FIXTURE_MOUNTED = 4,
+	FIXTURE_NFS = FIXTURE_GIVEN | FIXTURE_MOUNTED,
+};
+
+/* The one of them; whether it is of BACKENDS, which for 0 are all. */
+unsigned fixture_backend(void);
+bool fixture_is(unsigned backends);
 bool fixture_is_nfs(void);
+
+/* For the table of a program: a test of some back ends only. What others do instead, or why there
+ * is nothing of the kind, is told where they run. */
+struct fixture_only {
+	unsigned backends;
+	const char *why;
+};
+
+#define FIXTURE_ONLY(test, setup, backends, why)                                                   \
+	cmocka_unit_test_prestate_setup_teardown(                                                  \
+		test, setup, fixture_done, (&(struct fixture_only){backends, why}))
+
+/* Run the tests of a table, as cmocka_run_group_tests() does. */
+int fixture_run(const struct CMUnitTest *tests, size_t count);
 
 struct fixture {
 	char dir[64];  /* a tmpfs of 64 MiB */
@@ -29,8 +53,8 @@ struct fixture {
 	char socket[96];
 	struct flag_strings roots, exports;
 	struct exports mounts;
-	char mount_dir[96]; /* <dir>/mounts */
-	char export[160];   /* FIXTURE_SERVER:FIXTURE_SHARE=<dir>/root */
+	char mount_dir[96]; /* <dir>/mounts, or the same for all tests */
+	char export[400];   /* <server>:<share>=<dir>/root */
 	struct backend backend;
 	struct driver driver;
 	struct rpc_service services[4];
@@ -47,8 +71,23 @@ int fixture_done(void **state);
 void fixture_start(struct fixture *fixture);
 void fixture_stop(struct fixture *fixture);
 
-/* Let ID mean a volume of the root. */
-void fixture_base(const struct fixture *fixture, struct volume_id *id);
+const char *fixture_driver_name(void);
+
+/* What messages call the root. Caller frees. */
+char *fixture_base_name(const struct fixture *fixture);
+
+/* Let ID mean a volume of the root; the id of the one that is called NAME. */
+void fixture_base(const struct backend *backend, struct volume_id *id);
+void fixture_id(const struct fixture *fixture, const char *name, char ret[VOLUME_ID_MAX + 1]);
+
+/* Let PARAMETERS, which name no base, mean the root; or the COUNT parameters of a request, an array
+ * of pointers to messages of TYPE, with room for two more: the new count. The latter until the next
+ * call of the thread. */
+void fixture_locate(struct parameters *parameters);
+size_t fixture_add_location(const ProtobufCMessageDescriptor *type, void *entries, size_t count);
+
+/* Let a new process know of the base: of an export that it mounts it is told by its callers. */
+void fixture_visit(struct volumes *volumes);
 
 /* "<dir>/<path>", in one of a few static buffers. */
 const char *fixture_path(const struct fixture *fixture, const char *format, ...)
@@ -58,7 +97,11 @@ const char *fixture_path(const struct fixture *fixture, const char *format, ...)
 void *fixture_call(struct fixture *fixture, const char *method, const void *request,
 	const ProtobufCMessageDescriptor *response, struct error *err);
 
-/* The same, and fail the test unless it gives KIND, and a text that holds TEXT. */
+/* Fail the test unless ERR, of the call WHAT, is KIND, with a text that holds TEXT. */
+void fixture_check(
+	const char *what, const struct error *err, enum error_kind kind, const char *text);
+
+/* Call METHOD, and fail the test unless it gives that. */
 void *fixture_expect(struct fixture *fixture, const char *method, const void *request,
 	const ProtobufCMessageDescriptor *response, enum error_kind kind, const char *text);
 

@@ -22,4 +22,8 @@ bool killer_run(int point, enum killer_mode mode, int (*work)(void *context), vo
  * before was reached. */
 bool killer_fail(int point, int errnum);
 
+/* How many points on the next one is that is tried, where it is USUAL on this machine: over a real
+ * server, in a guest, only some are. */
+int killer_stride(int usual);
+
 #endif

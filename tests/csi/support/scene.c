@@ -6,6 +6,7 @@
 void scene_start(struct fixture *fixture, struct volumes *volumes)
 {
 	volumes_start(volumes, &fixture->backend, 0);
+	fixture_visit(volumes);
 	trash_wait(&volumes->trash);
 }
 
@@ -38,6 +39,7 @@ int scene_try(struct volumes *volumes, const struct wish *wish, char *ret_path, 
 		wish->name, {wish->size ? wish->size : 4096, 0}, &parameters, NULL, NULL};
 	struct volume volume;
 
+	fixture_locate(&parameters);
 	if (volumes_create(volumes, &request, &volume, err) < 0)
 		return -1;
 	if (ret_path)
@@ -75,11 +77,9 @@ const char *scene_id(const struct volumes *volumes, const struct wish *wish)
 	struct volume_id id = {0};
 
 	volume_id_hash(wish->name, &id.hash);
-	if (fixture_is_nfs())
-		strcpy(id.server, FIXTURE_SERVER);
-	strcpy(id.share, wish->base         ? wish->base
-			 : fixture_is_nfs() ? FIXTURE_SHARE
-					    : volumes->backend->roots->values[0]);
+	fixture_base(volumes->backend, &id);
+	if (wish->base)
+		strcpy(id.share, wish->base);
 	number = (number + 1) % ARRAY_SIZE(texts);
 	assert_int_equal(volume_id_format(&id, texts[number], NULL), 0);
 	return texts[number];

@@ -2,7 +2,6 @@
 #include "story.h"
 
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "killer.h"
 
@@ -63,9 +62,7 @@ static void prepare(struct fixture *fixture, const struct story *story)
 {
 	struct volumes *volumes;
 
-	if (fixture_exists(fixture->root))
-		base_remove(fixture->root);
-	assert_int_equal(mkdir(fixture->root, 0755), 0);
+	base_clear(fixture->root);
 	if (story->prepare) {
 		volumes = start(fixture);
 		story->prepare(fixture, volumes);
@@ -107,7 +104,7 @@ static void run(struct fixture *fixture, const struct story *story, bool repeat)
 	for (int mode = KILLER_BEFORE; mode <= KILLER_AFTER; mode++) {
 		bool killed = true;
 
-		for (int point = 0; killed; point++) {
+		for (int point = 0; killed; point += killer_stride(1)) {
 			say_where(repeat, point, -1);
 			prepare(fixture, story);
 			killed = run_killed(fixture, story->operation, point, mode);
@@ -126,10 +123,10 @@ static void run_twice(struct fixture *fixture, const struct story *story, bool r
 	act_fn *second = repeat ? story->operation : story->otherwise;
 	bool killed = true;
 
-	for (int point = 0; killed; point += STRIDE) {
+	for (int point = 0; killed; point += killer_stride(STRIDE)) {
 		bool killed_again = true;
 
-		for (int again = 0; killed_again; again += STRIDE) {
+		for (int again = 0; killed_again; again += killer_stride(STRIDE)) {
 			say_where(repeat, point, again);
 			prepare(fixture, story);
 			killed = run_killed(fixture, story->operation, point, KILLER_AFTER);
