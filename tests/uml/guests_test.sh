@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Run the test programs of this folder in a guest: guest 1 has the kernel's NFS server, with an ext4
 # disk at /srv, and runs them; guest 2 is another machine for those that need two; ganesha serves from
-# outside. They may ask for what `answer` below knows.
+# outside. They may ask for what `answer` below knows. The tests of the driver's core (build/tests/csi/...)
+# run there where they are named, over an export that the driver mounts.
 #
-# usage: tests/uml/guests_test.sh [PROGRAM...]     default: all (BUILD is the build directory)
+# usage: tests/uml/guests_test.sh [PROGRAM...]     default: all of this folder
 set -u
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/guests.sh"
@@ -13,7 +14,7 @@ set -u
 ganesha_address=$uml_net.1 ganesha_dir=$uml_work/ganesha
 
 # Never sanitized: see the Makefile.
-build=build/tests/uml
+build=build/tests
 limit=600 # seconds, for one program on a slow machine
 
 answer() {
@@ -41,12 +42,26 @@ disk() {
   mke2fs -q -t ext4 -O quota,project -E quotatype=prjquota,lazy_itable_init=1,lazy_journal_init=1 "$uml_work/disk"
 }
 
+# The base of the core's tests: 64 MiB, as the tmpfs that it is elsewhere.
+core_disk() {
+  truncate -s 64M "$uml_work/core"
+  mke2fs -q -t ext4 -m 0 -N 20000 -O ^has_journal,^resize_inode "$uml_work/core"
+}
+
+# What a program of the core's tests gets to know.
+settings() {
+  case $1 in
+    */csi/*) echo "ORDINAL_BACKEND=nfs ORDINAL_EXPORT=guest-1:/core" ;;
+  esac
+}
+
 sandbox "$@"
 cd "$uml_root" || exit 1
-[ $# -gt 0 ] || set -- "$build"/*_test
+[ $# -gt 0 ] || set -- "$build"/uml/*_test
 network_up
 disk
-guest_start 1 ubd0="$uml_work/disk"
+core_disk
+guest_start 1 ubd0="$uml_work/disk" ubd1="$uml_work/core"
 guest_start 2
 ganesha_start
 guest_wait 1
@@ -54,11 +69,14 @@ guest_wait 2
 guest_run 2 180 "tests/uml/nfs_server start" || die "no statd in guest 2"
 guest_run 1 180 "mkdir -p /srv && mount /dev/ubda /srv && tests/uml/nfs_server export /srv" ||
   die "no NFS server in guest 1"
+guest_run 1 180 "mkdir -p /core && mount -o minixdf /dev/ubdb /core && rmdir /core/lost+found &&
+  tests/uml/nfs_server export /core rw,no_root_squash,no_subtree_check,fsid=3,insecure" ||
+  die "no base for the core's tests in guest 1"
 
 failed=()
 for program; do
   echo "== $program (in a guest)"
-  guest_run 1 $limit "$program" || failed+=("$program")
+  guest_run 1 $limit "$(settings "$program") $program" || failed+=("$program")
 done
 guest_stop 1
 guest_stop 2
