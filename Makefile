@@ -6,6 +6,7 @@
 #   make soak       20,000 random schedules of claims and faults      (SEED=, COUNT=)
 #   make e2e        the same story as tests, on the lab
 #   make bench-csi  the driver's speed and memory, as root           (BENCH_DIR=, BENCH_FLAGS=)
+#   make bench-nfs  the driver's speed on NFS, in a guest
 #   make bench-provisioner  the provisioner's, on the lab            (BENCH_DIR=, BENCH_FLAGS=)
 #   make image      the container image, build/ordinal-image.tar
 #   make install    programs below $(DESTDIR)$(PREFIX)
@@ -44,7 +45,7 @@ say        = @printf '  %-6s %s\n'
 SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] provisioner/*/*.[ch] csi/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 SCRIPTS    = $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
 
-.PHONY: all help demo test soak e2e bench-csi bench-provisioner image install format tidy clean
+.PHONY: all help demo test soak e2e bench-csi bench-nfs bench-provisioner image install format tidy clean
 all: $(PROGRAMS)
 
 help:
@@ -144,18 +145,25 @@ $(BUILD)/tests/%.o: | build/.packages-test
 
 # Measure the programs that ship.
 $(BUILD)/tests/bench/%.o: CPPFLAGS += -Itests/bench
+$(BUILD)/tests/bench/nfs/%.o: CPPFLAGS += -Itests/bench/csi
 $(BUILD)/tests/bench/provisioner/%.o: CPPFLAGS += -Iprovisioner
 $(BUILD)/tests/bench/csi/csi_bench: $(call objects,tests/bench/csi tests/bench) $(SHARED)
+$(BUILD)/tests/bench/nfs/nfs_bench: $(call objects,tests/bench) $(BUILD)/tests/bench/nfs/nfs_bench.o \
+		$(addprefix $(BUILD)/tests/bench/csi/,bare.o csi_calls.o driver_process.o population.o) \
+		$(SHARED)
 $(BUILD)/tests/bench/provisioner/provisioner_bench: \
 		$(call objects,tests/bench/provisioner tests/bench) \
 		$(filter-out %/main.o,$(call objects,provisioner)) $(SHARED)
-$(BUILD)/tests/bench/csi/csi_bench $(BUILD)/tests/bench/provisioner/provisioner_bench:
+$(addprefix $(BUILD)/tests/bench/,csi/csi_bench nfs/nfs_bench provisioner/provisioner_bench):
 	$(say) LD $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 bench-csi: $(BUILD)/ordinal-csi $(BUILD)/tests/bench/csi/csi_bench
 	@$(BUILD)/tests/bench/csi/csi_bench --driver=$< $(if $(BENCH_DIR),--dir="$(BENCH_DIR)") \
 		$(BENCH_FLAGS)
+
+bench-nfs: build/ordinal-csi build/tests/bench/nfs/nfs_bench | build/.packages-uml
+	@tests/bench/nfs/run $^ $(BENCH_FLAGS)
 
 bench-provisioner: $(PROGRAMS) $(BUILD)/tests/bench/provisioner/provisioner_bench
 	@tests/bench/provisioner/run $(BUILD) $(if $(BENCH_DIR),--dir="$(BENCH_DIR)") $(BENCH_FLAGS)

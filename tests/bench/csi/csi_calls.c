@@ -27,6 +27,14 @@ struct capability {
 	Csi__V1__VolumeCapability__MountVolume mount;
 };
 
+static const char *server, *share;
+
+void csi_calls_export(const char *new_server, const char *new_share)
+{
+	server = new_server;
+	share = new_share;
+}
+
 /* Call, and end the benchmark unless there is an answer. Caller frees it. */
 static void *call(struct rpc_client *client, const char *method, const void *request,
 	const ProtobufCMessageDescriptor *response)
@@ -100,6 +108,8 @@ void csi_calls_create(
 		{ORDINAL_KEY_STATEFULSET_UID, claim.set_uid},
 		{ORDINAL_KEY_TEMPLATE, TEMPLATE},
 		{ORDINAL_KEY_ORDINAL, claim.ordinal},
+		{"server", server},
+		{"share", share},
 	};
 	parameter entries[ARRAY_SIZE(texts)], *pointers[ARRAY_SIZE(texts)];
 
@@ -117,7 +127,7 @@ void csi_calls_create(
 	request.volume_capabilities = capabilities;
 	request.n_volume_capabilities = 1;
 	request.parameters = pointers;
-	request.n_parameters = ARRAY_SIZE(texts);
+	request.n_parameters = server ? ARRAY_SIZE(texts) : ARRAY_SIZE(texts) - 2;
 	response = call(client, "/csi.v1.Controller/CreateVolume", &request,
 		&csi__v1__create_volume_response__descriptor);
 	snprintf(ret_id, CSI_CALLS_ID_SIZE, "%s", response->volume->volume_id);
@@ -133,17 +143,33 @@ void csi_calls_delete(struct rpc_client *client, const char *id)
 		&csi__v1__delete_volume_response__descriptor));
 }
 
-void csi_calls_publish(struct rpc_client *client, const char *id, const char *target)
+int csi_calls_try_publish(
+	struct rpc_client *client, const char *id, const char *target, struct error *err)
 {
 	Csi__V1__NodePublishVolumeRequest request = CSI__V1__NODE_PUBLISH_VOLUME_REQUEST__INIT;
+	struct rpc_call call = {"/csi.v1.Node/NodePublishVolume", &request.base,
+		&csi__v1__node_publish_volume_response__descriptor, TIMEOUT_MS, true};
 	struct capability capability;
+	ProtobufCMessage *answer;
 
 	fill_capability(&capability);
 	request.volume_id = (char *)id;
 	request.target_path = (char *)target;
 	request.volume_capability = &capability.message;
-	free_answer(call(client, "/csi.v1.Node/NodePublishVolume", &request,
-		&csi__v1__node_publish_volume_response__descriptor));
+	if (rpc_client_call(client, &call, &answer, err) < 0)
+		return -1;
+	free_answer(answer);
+	return 0;
+}
+
+void csi_calls_publish(struct rpc_client *client, const char *id, const char *target)
+{
+	struct error err;
+
+	if (csi_calls_try_publish(client, id, target, &err) == 0)
+		return;
+	errno = 0;
+	failure_exit("publish: %s: %s", error_kind_name(err.kind), err.text);
 }
 
 void csi_calls_unpublish(struct rpc_client *client, const char *id, const char *target)

@@ -20,27 +20,46 @@ static char *log_path(const struct scratch *scratch)
 	return path;
 }
 
-void driver_process_start(struct driver_process *driver, const char *program,
-	const struct scratch *scratch, const char *root)
+static void start(
+	struct driver_process *driver, const char *program, const char *backend, const char *base)
 {
-	_cleanup_free_ char *path = scratch_directory(scratch, root);
-	_cleanup_free_ char *log = log_path(scratch);
-	char endpoint[128], base[PATH_MAX + 32];
-	char *const argv[] = {(char *)program, endpoint, base, (char *)"--nodeid=bench", NULL};
-	double start = measure_now();
+	_cleanup_free_ char *log = log_path(driver->scratch);
+	char endpoint[128];
+	char *const argv[] = {(char *)program, endpoint, (char *)backend, (char *)base,
+		(char *)"--nodeid=bench", NULL};
+	double began = measure_now();
 	struct error err;
 
-	*driver = (struct driver_process){.scratch = scratch};
-	snprintf(driver->root, sizeof(driver->root), "%s", path);
-	snprintf(driver->socket, sizeof(driver->socket), "%s/csi.sock", scratch->other);
+	snprintf(driver->socket, sizeof(driver->socket), "%s/csi.sock", driver->scratch->other);
 	snprintf(endpoint, sizeof(endpoint), "--endpoint=unix://%s", driver->socket);
-	snprintf(base, sizeof(base), "--hostpath-root=%s", path);
 	process_start(&driver->process, log, argv);
 	process_wait_listens(&driver->process, driver->socket);
 	if (rpc_client_new(driver->socket, &driver->client, &err) < 0)
 		failure_exit("%s", err.text);
 	csi_calls_probe(driver->client);
-	driver->start_seconds = measure_now() - start;
+	driver->start_seconds = measure_now() - began;
+}
+
+void driver_process_start(struct driver_process *driver, const char *program,
+	const struct scratch *scratch, const char *root)
+{
+	_cleanup_free_ char *path = scratch_directory(scratch, root);
+	char base[PATH_MAX + 32];
+
+	*driver = (struct driver_process){.scratch = scratch};
+	snprintf(driver->root, sizeof(driver->root), "%s", path);
+	snprintf(base, sizeof(base), "--hostpath-root=%s", path);
+	start(driver, program, "--backend=hostpath", base);
+}
+
+void driver_process_start_nfs(
+	struct driver_process *driver, const char *program, const struct scratch *scratch)
+{
+	char base[128];
+
+	*driver = (struct driver_process){.scratch = scratch};
+	snprintf(base, sizeof(base), "--mount-dir=%s/mounts", scratch->other);
+	start(driver, program, "--backend=nfs", base);
 }
 
 void driver_process_stop(struct driver_process *driver)

@@ -14,7 +14,7 @@
 struct driver_process {
 	struct process process;
 	const struct scratch *scratch;
-	char root[PATH_MAX]; /* --hostpath-root */
+	char root[PATH_MAX]; /* --hostpath-root; empty with NFS */
 	char socket[96];
 	double start_seconds; /* from exec until Probe answered */
 	struct rpc_client *client;
@@ -23,6 +23,10 @@ struct driver_process {
 /* Start PROGRAM with the scratch directory ROOT as its base. Returns when it is ready. */
 void driver_process_start(struct driver_process *driver, const char *program,
 	const struct scratch *scratch, const char *root);
+
+/* Start PROGRAM for volumes on NFS, whose exports it mounts itself. */
+void driver_process_start_nfs(
+	struct driver_process *driver, const char *program, const struct scratch *scratch);
 
 /* End it with SIGTERM, and wait for that. */
 void driver_process_stop(struct driver_process *driver);
