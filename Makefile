@@ -170,14 +170,14 @@ bench-provisioner: $(PROGRAMS) $(BUILD)/tests/bench/provisioner/provisioner_benc
 
 .PHONY: guest-tests
 ifeq ($(SANITIZE),)
-guest-tests: $(GUEST_TESTS)
+guest-tests: $(GUEST_TESTS) $(PROGRAMS)
 else
 guest-tests:
 	+@$(MAKE) --no-print-directory SANITIZE= guest-tests
 endif
 
-test: build/.packages-test build/.packages-browser build/.packages-uml $(PROGRAMS) $(TESTS) \
-		$(STATUS_SERVER) guest-tests
+test: build/.packages-test build/.packages-browser build/.packages-uml build/.packages-image \
+		$(PROGRAMS) $(TESTS) $(STATUS_SERVER) guest-tests
 	@tests/run $(BUILD) $(TESTS)
 
 # Seeds that make test does not try.
@@ -198,7 +198,7 @@ demo: image
 	@hack/demo
 
 image: build/ordinal-image.tar
-build/ordinal-image.tar: $(PROGRAMS) hack/image hack/image.d/ordinal.sh | build/.packages-image
+build/ordinal-image.tar: $(PROGRAMS) hack/image hack/image.d/ordinal.sh hack/image.d/debian/files.sh | build/.packages-image
 	@hack/image ordinal -o $@
 
 # kubectl asks a program kubectl_complete-NAME for what may follow "kubectl NAME".
