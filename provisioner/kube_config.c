@@ -219,7 +219,7 @@ static int read_context(
 	const char *cluster_name, *user_name;
 
 	if (find_entry(sources, "contexts", name, "context", &context, err) < 0)
-		return error_prefix(err, "current-context");
+		return -1;
 	cluster_name = yaml_value_text(context.value, "cluster");
 	user_name = yaml_value_text(context.value, "user");
 	if (!cluster_name || !user_name)
@@ -234,9 +234,11 @@ static int read_context(
 	return 0;
 }
 
-static int read_sources(struct kube_config *config, struct sources *sources, struct error *err)
+/* CONTEXT is which to use; NULL: the current one. */
+static int read_sources(
+	struct kube_config *config, struct sources *sources, const char *context, struct error *err)
 {
-	const char *name = NULL;
+	const char *name = context;
 
 	for (size_t i = 0; i < sources->count && !name; i++)
 		name = yaml_value_text(
@@ -290,14 +292,15 @@ static int add_sources(struct sources *sources, const char *paths, struct error 
 	return 0;
 }
 
-static int load_files(struct kube_config *config, const char *paths, struct error *err)
+static int load_files(
+	struct kube_config *config, const char *paths, const char *context, struct error *err)
 {
 	struct sources sources = {.count = 0};
 	struct error why = {0};
 	int result = add_sources(&sources, paths, &why);
 
 	if (result == 0) {
-		result = read_sources(config, &sources, &why);
+		result = read_sources(config, &sources, context, &why);
 		if (result < 0)
 			error_prefix(&why, "kubeconfig %s", paths);
 	}
@@ -356,13 +359,19 @@ int kube_config_in_cluster(const char *folder, struct kube_config **ret_config, 
 	return 0;
 }
 
-int kube_config_load(const char *path, struct kube_config **ret_config, struct error *err)
+int kube_config_load_context(
+	const char *path, const char *context, struct kube_config **ret_config, struct error *err)
 {
 	_cleanup_(kube_config_freep) struct kube_config *config = NULL;
 	const char *host = getenv("KUBERNETES_SERVICE_HOST");
 
 	if (!path || !*path)
 		path = getenv("KUBECONFIG");
+	if ((!path || !*path) && host && *host && context)
+		return error_set(err, ERROR_INVALID,
+			"there is no context \"%s\": inside a pod its service account is used, unless "
+			"a kubeconfig is given",
+			context);
 	if ((!path || !*path) && host && *host)
 		return kube_config_in_cluster(SERVICE_ACCOUNT, ret_config, err);
 	if (!path || !*path)
@@ -371,10 +380,15 @@ int kube_config_load(const char *path, struct kube_config **ret_config, struct e
 	config = calloc(1, sizeof(*config));
 	if (!config)
 		abort();
-	if (load_files(config, path, err) < 0)
+	if (load_files(config, path, context, err) < 0)
 		return -1;
 	*ret_config = take_ptr(config);
 	return 0;
+}
+
+int kube_config_load(const char *path, struct kube_config **ret_config, struct error *err)
+{
+	return kube_config_load_context(path, NULL, ret_config, err);
 }
 
 /* The first line of FILE, which is NULL where it could not be opened. */

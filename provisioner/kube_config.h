@@ -35,6 +35,11 @@ struct kube_config {
  * says which field is missing, wrong or not supported; ERROR_NOT_FOUND that there is no file.
  * Caller frees. */
 int kube_config_load(const char *path, struct kube_config **ret_config, struct error *err);
+
+/* The same with CONTEXT instead of the current one; NULL: that one. Inside a pod without a
+ * kubeconfig there are no contexts: ERROR_INVALID. */
+int kube_config_load_context(
+	const char *path, const char *context, struct kube_config **ret_config, struct error *err);
 void kube_config_free(struct kube_config *config);
 DEFINE_CLEANUP(struct kube_config *, kube_config_free);
 

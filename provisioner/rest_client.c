@@ -372,14 +372,18 @@ void rest_client_trim(struct rest_client *client, int64_t idle_ms)
 #define SHORT_FORM                                                                                 \
 	"Accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json"
 
-static struct curl_slist *set_body(CURL *handle, const struct rest_request *request, bool unread)
+static struct curl_slist *set_up(CURL *handle, const struct rest_request *request, bool unread)
 {
 	struct curl_slist *headers = NULL;
 	char type[128];
 
 	curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request->method);
+	if (request->header) {
+		headers = curl_slist_append(headers, request->header);
+		curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+	}
 	if (!request->body)
-		return NULL;
+		return headers;
 	snprintf(type, sizeof(type), "Content-Type: %s",
 		request->content_type ? request->content_type : "application/json");
 	headers = curl_slist_append(headers, type);
@@ -402,13 +406,14 @@ static int send_request(struct rest_client *client, const struct rest_request *r
 
 	if (result == 0) {
 		response->method = request->method;
-		headers = set_body(handle, request, response->unread);
+		headers = set_up(handle, request, response->unread);
 		curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 		result = rest_client_result(
 			client, handle, curl_easy_perform(handle), response, err);
 	}
-	/* Every answer of an API server is JSON, also where nobody looks at it. */
-	if (result == 0 && !response->json)
+	/* Every answer of an API server is JSON, also where nobody looks at it; but that of a
+	 * server behind its proxy may be empty. */
+	if (result == 0 && !response->json && response->status != 204)
 		result = error_set(err, ERROR_INTERNAL, "the API server's answer is not JSON");
 	give_handle(client, handle);
 	curl_slist_free_all(headers);

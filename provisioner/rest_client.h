@@ -23,11 +23,13 @@ struct rest_request {
 	struct json_object *body; /* or NULL; borrowed */
 	bool low_priority;        /* waits while others want to start */
 	int timeout_ms;           /* of the whole call; 0: the usual 30 s for each attempt */
+	const char *header;       /* one more, "Name: value"; NULL: none */
 };
 
 /* How the controllers reach the API server: a table, so that tests can answer in its place. */
 struct kube_api {
-	/* On success *RET_BODY, if RET_BODY is not NULL, is the caller's. On failure *ERR has the
+	/* On success *RET_BODY, if RET_BODY is not NULL, is the caller's; NULL where the answer has
+	 * none (204). On failure *ERR has the
 	 * kind of the HTTP status; ERROR_UNAVAILABLE or ERROR_TIMEOUT where no answer came, so that
 	 * what was asked for may have happened or not; ERROR_TOO_MANY_REQUESTS where the server did
 	 * not want it, also when asked again. ERROR_NOT_FOUND is only what the API server itself

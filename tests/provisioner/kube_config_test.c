@@ -410,6 +410,31 @@ static void test_where_it_is(void **state)
 	assert_int_equal(kube_config_load(folder, &config, &err), -1);
 }
 
+static void test_context(void **state)
+{
+	_cleanup_free_ char *path = write_file(folder, "config",
+		"current-context: a\ncontexts:\n- {name: a, context: {cluster: a, user: u}}\n"
+		"- {name: b, context: {cluster: b, user: u, namespace: n}}\n"
+		"clusters:\n- {name: a, cluster: {server: 'https://a'}}\n"
+		"- {name: b, cluster: {server: 'https://b'}}\nusers:\n- {name: u, user: {}}\n");
+	struct kube_config *config = NULL;
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(kube_config_load_context(path, "b", &config, &err), 0);
+	assert_string_equal(config->server, "https://b");
+	assert_string_equal(config->namespace, "n");
+	kube_config_free(take_ptr(config));
+	assert_int_equal(kube_config_load_context(path, NULL, &config, &err), 0);
+	assert_string_equal(config->server, "https://a");
+	kube_config_free(take_ptr(config));
+	assert_int_equal(kube_config_load_context(path, "c", &config, &err), -1);
+	assert_non_null(strstr(err.text, "there is no entry \"c\" in contexts"));
+	setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1", 1);
+	assert_int_equal(kube_config_load_context(NULL, "b", &config, &err), -1);
+	assert_non_null(strstr(err.text, "there is no context \"b\": inside a pod"));
+}
+
 static void test_in_cluster(void **state)
 {
 	struct kube_config *config = NULL;
@@ -457,6 +482,7 @@ int main(void)
 		TEST(test_refuses),
 		TEST(test_deep_nesting),
 		TEST(test_where_it_is),
+		TEST(test_context),
 		TEST(test_in_cluster),
 	};
 

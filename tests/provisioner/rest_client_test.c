@@ -40,6 +40,25 @@ static int request(struct fixture *fixture, const char *method, const char *path
 	return api.call(api.self, &request, ret_body, &fixture->err);
 }
 
+/* What a server behind the API server's proxy is asked, and answers. */
+static void test_through_a_proxy(void **state)
+{
+	static const struct http_step steps[] = {{"DELETE /p", 204, NULL, "", 0, 0, 0}};
+	const struct rest_request request = {
+		.method = "DELETE", .path = "/p", .header = "X-Ordinal-Token: t"};
+	struct json_object *body = (void *)"untouched";
+	struct fixture fixture;
+	struct kube_api api;
+
+	(void)state;
+	begin(&fixture, steps, 1);
+	api = rest_client_api(fixture.client);
+	assert_int_equal(api.call(api.self, &request, &body, &fixture.err), 0);
+	assert_null(body);
+	assert_non_null(strstr(http_server_seen(fixture.server, 0), "\r\nX-Ordinal-Token: t\r\n"));
+	end(&fixture);
+}
+
 static void test_get(void **state)
 {
 	static const struct http_step steps[] = {{"GET /a?b=c", 200, NULL, "{'x': 1}", 0, 0, 0}};
@@ -672,6 +691,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_get),
+		cmocka_unit_test(test_through_a_proxy),
 		cmocka_unit_test(test_write),
 		cmocka_unit_test(test_handles_forget),
 		cmocka_unit_test(test_answers),
