@@ -89,7 +89,7 @@ static int explain(int fd, int errnum, struct error *err)
 		strcpy(holder, "another process");
 	return error_set(err, ERROR_UNAVAILABLE,
 		".ordinal/lock is held by %s: only one ordinal-csi at a time may change what lies "
-		"there; this call succeeds once that one has ended",
+		"there; this call succeeds once that one has ended or is not called any more",
 		holder);
 }
 
@@ -117,6 +117,21 @@ static int open_file(int dir)
 	return openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
+/* Without it the holder keeps the lock until it ends. */
+static void ask_for_it(int dir)
+{
+	_cleanup_close_ int fd =
+		openat(dir, "wanted", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+bool base_lock_wanted(int dir)
+{
+	struct statx status;
+
+	(void)statx(dir, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_CTIME, &status);
+	return unlinkat(dir, "wanted", 0) == 0;
+}
+
 int base_lock_take(struct base_lock *lock, int dir, struct error *err)
 {
 	_cleanup_close_ int fd = open_file(dir);
@@ -125,8 +140,13 @@ int base_lock_take(struct base_lock *lock, int dir, struct error *err)
 		return error_set_errno(err, errno, "open .ordinal/lock");
 	if (refuse_local(fd, err) < 0)
 		return -1;
-	if (set_lock(fd, F_WRLCK) < 0)
-		return explain(fd, errno, err);
+	if (set_lock(fd, F_WRLCK) < 0) {
+		int errnum = errno;
+
+		ask_for_it(dir);
+		return explain(fd, errnum, err);
+	}
+	(void)base_lock_wanted(dir); /* nobody waits for us yet */
 	if (check_there(fd) < 0 || sign(lock, fd) < 0)
 		return error_set(err, ERROR_UNAVAILABLE, "sign .ordinal/lock: %s: try again",
 			strerror(errno));

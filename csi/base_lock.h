@@ -3,7 +3,9 @@
  * The lock of a base, by which one process of all machines changes what lies there. On NFS a lock
  * that was taken can be gone: the server has given it to another one after it heard nothing of this
  * machine for the time of a lease, or was started anew. So its holder asks again before each
- * change, and the file tells whether somebody else had it meanwhile.
+ * change, and the file tells whether somebody else had it meanwhile. Who does not get it leaves a
+ * file `wanted` beside it, so that a holder that has nothing to do can give way: of two
+ * provisioners the one that leads is the one whose driver is called.
  */
 #ifndef ORDINAL_BASE_LOCK_H
 #define ORDINAL_BASE_LOCK_H
@@ -33,6 +35,10 @@ void base_lock_done(struct base_lock *lock);
  * process has it; ERROR_FAILED_PRECONDITION where no lock is possible, or would not reach other
  * machines. One thread at a time. */
 int base_lock_take(struct base_lock *lock, int dir, struct error *err);
+
+/* Whether a process that did not get the lock in DIR has asked for it since this was called last.
+ */
+bool base_lock_wanted(int dir);
 
 /* Whether it is held still: by the server's word, of one question for all who ask at a time. If
  * not, ERROR_UNAVAILABLE, and for ever: what was read under the lock is old. Any thread may call.

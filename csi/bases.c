@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "caller.h"
 #include "cleanup.h"
+#include "log.h"
 
 void bases_init(struct bases *bases, const struct backend *backend)
 {
@@ -222,11 +224,31 @@ int base_stay_writer(struct base *base, struct error *err)
 	return error_prefix(err, "%s", base->name);
 }
 
+static long long seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+bool base_give_way(struct base *base)
+{
+	if (!base->export || !base_is_writer(base) || atomic_load(&base->copies) ||
+		seconds() - atomic_load(&base->used) < BASE_IDLE ||
+		!catalog_lock_wanted(base->catalog))
+		return false;
+	log_info("%s: another process has asked for .ordinal/lock, and gets it", base->name);
+	lose(base);
+	return true;
+}
+
 int base_become_writer(struct base *base, bool *ret_now, struct error *err)
 {
 	bool now;
 	int result;
 
+	atomic_store(&base->used, seconds());
 	pthread_mutex_lock(&base->mutex);
 	now = !atomic_load(&base->writer);
 	result = now ? become_writer(base, err) : 0;

@@ -23,6 +23,7 @@ struct base {
 	atomic_bool lost;  /* it is forgotten by the server, or its lock is another process': a new
 			    * one is opened in its place */
 	atomic_int copies; /* that are made there, where it is an export */
+	atomic_llong used; /* when it was changed last, in seconds of the monotonic clock */
 	struct catalog *catalog;
 	struct syncer *syncer;      /* of all bases; borrowed */
 	struct inventory inventory; /* the writer's */
@@ -69,6 +70,12 @@ int base_become_writer(struct base *base, bool *ret_now, struct error *err);
  * next call opens the base anew. */
 int base_stay_writer(struct base *base, struct error *err);
 bool base_is_writer(struct base *base);
+
+/* Give the lock of an export to a process that has asked for it, where this one was not called for
+ * BASE_IDLE seconds: as when another provisioner leads now. Whether that was done; the next call
+ * opens the base anew. */
+#define BASE_IDLE 5
+bool base_give_way(struct base *base);
 
 /* The open base after BASE, or the first for NULL; NULL after the last. */
 struct base *bases_next(struct bases *bases, const struct base *base);

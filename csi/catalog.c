@@ -456,3 +456,8 @@ void catalog_unlock(struct catalog *catalog)
 	atomic_store(&catalog->writer, false);
 	base_lock_release(&catalog->lock);
 }
+
+bool catalog_lock_wanted(struct catalog *catalog)
+{
+	return base_lock_wanted(catalog->own_fd);
+}

@@ -50,6 +50,9 @@ int catalog_list(const struct catalog *catalog, struct volume_hash **ret_hashes,
 int catalog_lock(struct catalog *catalog, struct error *err);
 void catalog_unlock(struct catalog *catalog);
 
+/* Whether another process has asked for the lock since this was called last. */
+bool catalog_lock_wanted(struct catalog *catalog);
+
 /* Whether the lock is held still; ERROR_UNAVAILABLE when the server has given it away. Before each
  * change, and while one takes long. */
 int catalog_check_lock(struct catalog *catalog, struct error *err);

@@ -25,6 +25,9 @@
 /* How often it looks whether the base is its process' still. */
 #define LOCK_CHECK SECOND
 
+/* How often it looks whether another process asks for the base. */
+#define WANTED_CHECK (BASE_IDLE * SECOND)
+
 /* A pause shorter than that is saved up. */
 #define PAUSE_MIN (SECOND / 100)
 
@@ -41,6 +44,7 @@ struct trash_worker {
 	int64_t next;      /* when the next file may go */
 	int64_t report;    /* when progress is logged again */
 	int64_t check;     /* when the base's lock is looked at again */
+	int64_t look;      /* when it is looked whether another process asks for it */
 
 	/* Under the mutex of TRASH. */
 	bool work; /* somebody put something into a trash since it was last looked at */
@@ -102,7 +106,7 @@ static bool step(void *context)
 	worker->removed++;
 	if (now >= worker->check) {
 		worker->check = now + LOCK_CHECK;
-		if (!is_ours(worker->of))
+		if (!is_ours(worker->of) || base_give_way(worker->of))
 			return false;
 	}
 	if (now >= worker->report) {
@@ -265,6 +269,19 @@ static bool work_once(struct trash_worker *worker, int64_t *ret_next)
 	return clean;
 }
 
+/* What it does between looks at the trash: see whether another process asks for its export. */
+static void look(struct trash_worker *worker)
+{
+	_cleanup_(export_leave) struct export_pass pass = {0};
+
+	worker->look = INT64_MAX;
+	if (!worker->base || !base_is_writer(worker->base))
+		return;
+	worker->look = now_ns() + WANTED_CHECK;
+	if (base_enter(worker->base, &pass, NULL) == 0)
+		base_give_way(worker->base);
+}
+
 static void *run(void *argument)
 {
 	struct trash_worker *worker = argument;
@@ -275,19 +292,23 @@ static void *run(void *argument)
 		trash->begin(trash->begin_context);
 	pthread_mutex_lock(&trash->mutex);
 	while (!atomic_load(&trash->stop)) {
-		bool clean;
+		bool clean, due;
 
-		while (!worker->work && !atomic_load(&trash->stop) && wait_until(trash, next))
+		while (!worker->work && !atomic_load(&trash->stop) &&
+			wait_until(trash, next < worker->look ? next : worker->look))
 			;
 		if (atomic_load(&trash->stop))
 			break;
 		if (!worker->base)
 			start_workers(trash);
+		due = worker->work || now_ns() >= next;
 		worker->work = false;
 		worker->running = true;
 		pthread_mutex_unlock(&trash->mutex);
-		clean = work_once(worker, &next);
-		retry = clean ? RETRY_MIN : retry < RETRY_MAX / 2 ? retry * 2 : RETRY_MAX;
+		look(worker);
+		clean = !due || work_once(worker, &next);
+		if (due)
+			retry = clean ? RETRY_MIN : retry < RETRY_MAX / 2 ? retry * 2 : RETRY_MAX;
 		if (!clean && now_ns() + retry < next)
 			next = now_ns() + retry;
 		pthread_mutex_lock(&trash->mutex);

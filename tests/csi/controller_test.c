@@ -89,7 +89,7 @@ static void test_create_of_a_set(void **state)
 {
 	struct fixture *fixture = *state;
 	struct create create = {"pvc-1", MIB, 0, {OF_SET, "mode=02750", "uid=1000", "gid=1001"},
-		false, false, false, NULL};
+		false, false, false, NULL, NULL};
 	_cleanup_free_ char *id = fixture_create(fixture, &create, ERROR_NONE, NULL);
 	_cleanup_free_ char *again = fixture_create(fixture, &create, ERROR_NONE, NULL);
 	struct stat status;
@@ -227,9 +227,9 @@ static void test_occupied(void **state)
 {
 	struct fixture *fixture = *state;
 	struct create first = {"pvc-1", 0, 0, {OF_SET, "csi.storage.k8s.io/pv/name=pvc-1"}, false,
-		false, false, NULL};
+		false, false, NULL, NULL};
 	struct create second = {"pvc-2", 0, 0, {OF_SET, "csi.storage.k8s.io/pv/name=pvc-2"}, false,
-		false, false, NULL};
+		false, false, NULL, NULL};
 	struct create third = {.name = "pvc-3", .parameters = {"pathPattern=old/data"}};
 
 	free(fixture_create(fixture, &first, ERROR_NONE, NULL));
@@ -247,7 +247,7 @@ static void test_occupied(void **state)
 static void test_delete(void **state)
 {
 	struct fixture *fixture = *state;
-	struct create create = {"pvc-1", 0, 0, {OF_SET}, false, false, false, NULL};
+	struct create create = {"pvc-1", 0, 0, {OF_SET}, false, false, false, NULL, NULL};
 	_cleanup_free_ char *id = fixture_create(fixture, &create, ERROR_NONE, NULL);
 	_cleanup_free_ char *again = NULL;
 

@@ -119,7 +119,8 @@ static const char *context_of(const Csi__V1__Snapshot *snapshot, const char *key
 static void check_archive(struct fixture *fixture, const char *id, const char *volume, time_t since)
 {
 	Csi__V1__ListSnapshotsResponse *all = list(fixture, 0, "", id, volume, ERROR_NONE, NULL);
-	char prefix[256];
+	_cleanup_free_ char *base = fixture_base_name(fixture);
+	char prefix[512];
 	const Csi__V1__Snapshot *snapshot;
 
 	assert_int_equal(all->n_entries, 1);
@@ -133,11 +134,7 @@ static void check_archive(struct fixture *fixture, const char *id, const char *v
 	assert_string_equal(context_of(snapshot, ORDINAL_KEY_TEMPLATE), "data");
 	assert_string_equal(context_of(snapshot, ORDINAL_KEY_ORDINAL), "0");
 	assert_string_equal(context_of(snapshot, CSI_KEY_PV_NAME), "pv-0");
-	if (fixture_is_nfs())
-		strcpy(prefix, FIXTURE_SERVER ":" FIXTURE_SHARE);
-	else
-		strcpy(prefix, fixture->root);
-	strcat(prefix, "/.ordinal/archive/shop/web/data-0/");
+	snprintf(prefix, sizeof(prefix), "%s/.ordinal/archive/shop/web/data-0/", base);
 	assert_memory_equal(context_of(snapshot, ORDINAL_KEY_PATH), prefix, strlen(prefix));
 	fixture_free(all);
 }
