@@ -256,7 +256,7 @@ static int node_get_info(
 /* A volume that is mounted at a path, as a caller names both. */
 struct published {
 	struct reached volume;
-	int mount;
+	int mount; /* -1: its server does not know what is mounted any more */
 };
 
 static void published_done(struct published *published)
@@ -273,7 +273,9 @@ static int find_published(struct driver *driver, const char *id, const char *pat
 	if (requests_check_text("volume_id", id, REQUEST_TEXT_MAX, err) < 0 ||
 		volumes_reach(&driver->volumes, id, NULL, &ret->volume, err) < 0)
 		return -1;
-	return target_open_mount("volume_path", path, &ret->mount, err);
+	if (target_open_mount("volume_path", path, &ret->mount, err) == 0)
+		return 0;
+	return ret->volume.volume.location.server[0] && err->errnum == ESTALE ? 0 : -1;
 }
 
 static int collect_stats(const struct published *published, struct stats *ret, struct error *err)
@@ -288,6 +290,14 @@ static int collect_stats(const struct published *published, struct stats *ret, s
 	};
 
 	location_name(&reached->volume.location, name);
+	if (published->mount < 0) {
+		*ret = (struct stats){.abnormal = true};
+		error_set(&ret->condition, ERROR_NOT_FOUND,
+			"the directory %s/%s was deleted or replaced on the server while it was "
+			"mounted: see that it is there, and start the pod again",
+			name, volume.path);
+		return 0;
+	}
 	return stats_collect(published->mount, &volume, ret, err);
 }
 

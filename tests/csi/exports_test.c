@@ -165,7 +165,8 @@ static void test_what_is_wrong_is_said(void **state)
 	export_drop(missing);
 	location = place("/unmounted", "", false);
 	nowhere = exports_use(&scene->exports, &location, NULL);
-	assert_int_equal(enter(nowhere, &pass, "there is no --export for it"), ERROR_UNAVAILABLE);
+	assert_int_equal(
+		enter(nowhere, &pass, "there is no --export for it"), ERROR_FAILED_PRECONDITION);
 	export_drop(nowhere);
 }
 
