@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The applications of deploy/examples on nfs-dynamic, on two nodes: a key-value server, web servers that
+# are scaled to nothing and back, and a set whose members know each other.
+set -euo pipefail
+# shellcheck source=tests/e2e/common.sh
+. "$(dirname "$0")/common.sh"
+# shellcheck source=tests/e2e/nfs.sh
+. "$(dirname "$0")/nfs.sh"
+
+ns=e2e-examples
+example() { kube apply -k "$e2e_project/deploy/examples/$1" >/dev/null; }
+set_has() { [ "$(kube get statefulset "$1" -o jsonpath='{.status.readyReplicas}')" = "$2" ]; } # NAME READY REPLICAS
+replicas_gone() { [ -z "$(kube get pod -l app="$1" -o name)" ]; }
+fetch() { kube exec client -- wget -T 5 -qO- "http://$1"; }                        # HOST:PORT/PATH
+fetches() { [ "$(fetch "$1" 2>/dev/null)" = "$2" ]; }                                # HOST:PORT/PATH TEXT
+post() { kube exec client -- wget -T 5 -qO- --post-data="$2" "http://$1" >/dev/null; } # HOST:PORT/PATH DATA
+identity() { kube exec "replicas-$1" -- cat /data/identity; }
+
+begin $ns
+kube run client --image=ordinal.dev/busybox:lab --restart=Never --command -- sleep 1000000000 >/dev/null
+
+chapter "mehdb: two key-value servers, one on each node"
+example mehdb
+wait_for 240 "both are ready" set_has mehdb 2
+wait_for 120 "and so is a client" pod_ready client
+check "on different nodes" test "$(node_of mehdb-0)" != "$(node_of mehdb-1)"
+wait_for 60 "the first has no keys" fetches mehdb-0.mehdb:9876/cgi-bin/status '{"replica": "mehdb-0", "keys": 0}'
+check "a key is written" post mehdb-0.mehdb:9876/cgi-bin/keys/colour blue
+check_equal "and read" blue "$(fetch mehdb-0.mehdb:9876/cgi-bin/keys/colour)"
+uid=$(uid_of mehdb-0)
+kube delete pod mehdb-0 --grace-period=0 --force >/dev/null 2>&1
+wait_for 180 "its pod is made again" is_another_pod mehdb-0 "$uid"
+wait_for 60 "the key has survived" fetches mehdb-0.mehdb:9876/cgi-bin/keys/colour blue
+check "it is the only one" fetches mehdb-0.mehdb:9876/cgi-bin/status '{"replica": "mehdb-0", "keys": 1}'
+
+chapter "web: 2 replicas, 3, none, and 3 again"
+example web
+wait_for 240 "two are ready" set_has web 2
+kube scale statefulset web --replicas=3 >/dev/null
+wait_for 180 "three are ready" set_has web 3
+volumes=$(kube get pvc -o jsonpath='{range .items[*]}{.metadata.name}={.spec.volumeName} {end}')
+kube scale statefulset web --replicas=0 >/dev/null
+wait_for 180 "none are left" replicas_gone web
+check_equal "claims and volumes stay" "$volumes" "$(kube get pvc -o jsonpath='{range .items[*]}{.metadata.name}={.spec.volumeName} {end}')"
+kube scale statefulset web --replicas=3 >/dev/null
+wait_for 240 "three are ready again" set_has web 3
+for i in 0 1 2; do
+  wait_for 60 "web-$i serves its own name" fetches "web-$i.web/" "web-$i"
+done
+check_equal "from the volumes of before" "$volumes" "$(kube get pvc -o jsonpath='{range .items[*]}{.metadata.name}={.spec.volumeName} {end}')"
+
+chapter "replicas: a member that is lost comes back as who it was"
+example replicas
+wait_for 240 "three members have heard of each other" set_has replicas 3
+before=$(identity 1) uid=$(uid_of replicas-1)
+kube delete pod replicas-1 --grace-period=0 --force >/dev/null 2>&1
+wait_for 180 "a lost member is replaced" is_another_pod replicas-1 "$uid"
+check_equal "under its own identity" "$before" "$(identity 1)"
+summary
