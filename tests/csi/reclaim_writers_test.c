@@ -205,6 +205,28 @@ static void test_lock_is_lost(void **state)
 	base_check(fixture->root, &(struct base_check){.records = 2});
 }
 
+/* The first one lives on, and is not called any more: who asks for the base gets it. */
+static void test_gives_way(void **state)
+{
+	struct fixture *fixture = *state;
+	pid_t first = spawn(fixture, make_three);
+	struct volumes *volumes = start(fixture);
+	struct error err;
+	int result = -1;
+
+	expect_unavailable(volumes);
+	for (int i = 0; result < 0 && i < 1200; i++) {
+		usleep(100000);
+		result = scene_try_delete(volumes, &live, &err);
+	}
+	if (result < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(kill(first, 0), 0);
+	end(first);
+	stop(volumes);
+	base_check(fixture->root, &(struct base_check){.records = 2});
+}
+
 /* A base below the root. */
 
 static char *nested_base(const struct fixture *fixture)
@@ -379,6 +401,8 @@ int main(void)
 		TEST(test_two_drivers),
 		TEST(test_lock_moves),
 		TEST(test_lock_is_lost),
+		FIXTURE_ONLY(test_gives_way, fixture_scratch, FIXTURE_NFS,
+			"a host path has one driver: that of its node"),
 		FIXTURE_ONLY(test_nested_base, fixture_scratch, FIXTURE_HOSTPATH, ONE_BASE),
 		FIXTURE_ONLY(test_nested_base_is_taken_over, fixture_scratch, FIXTURE_HOSTPATH,
 			ONE_BASE),
