@@ -124,6 +124,9 @@ static void note_controller_capability(struct csi_driver_info *info, int type)
 	case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__CREATE_DELETE_SNAPSHOT:
 		info->snapshots = true;
 		break;
+	case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__LIST_SNAPSHOTS:
+		info->list_snapshots = true;
+		break;
 	case CSI__V1__CONTROLLER_SERVICE_CAPABILITY__RPC__TYPE__CLONE_VOLUME:
 		info->clone = true;
 		break;
@@ -371,6 +374,79 @@ static int list_volumes(void *self,
 	return error_set(err, ERROR_ABORTED, "the driver's list of volumes does not end");
 }
 
+static int tell_snapshot(
+	const Csi__V1__Snapshot *message, csi_snapshot_fn *each, void *context, struct error *err)
+{
+	struct csi_snapshot snapshot;
+	int result;
+
+	if (!message)
+		return error_set(
+			err, ERROR_ABORTED, "the driver listed an entry without a snapshot");
+	if (csi_messages_read_snapshot(message, &snapshot, err) < 0)
+		return -1;
+	result = each(context, &snapshot, err);
+	csi_snapshot_done(&snapshot);
+	return result;
+}
+
+/* One page of all, or of ID; its next token, or "" after the last, replaces *TOKEN. */
+static int list_snapshot_page(struct csi_client *client, const char *id, char **token,
+	csi_snapshot_fn *each, void *context, struct error *err)
+{
+	Csi__V1__ListSnapshotsRequest request = CSI__V1__LIST_SNAPSHOTS_REQUEST__INIT;
+	struct rpc_call call = {.method = "/csi.v1.Controller/ListSnapshots",
+		.request = &request.base,
+		.response = &csi__v1__list_snapshots_response__descriptor};
+	_cleanup_message_ Csi__V1__ListSnapshotsResponse *response = NULL;
+
+	request.max_entries = LIST_PAGE_ENTRIES;
+	request.starting_token = *token;
+	if (id)
+		request.snapshot_id = (char *)id;
+	if (controller_call(client, &call, NULL, &response, err) < 0)
+		return -1;
+	for (size_t i = 0; i < response->n_entries; i++)
+		if (tell_snapshot(response->entries[i]->snapshot, each, context, err) < 0)
+			return -1;
+	if (**token && !strcmp(*token, response->next_token))
+		return error_set(
+			err, ERROR_ABORTED, "the driver's list of snapshots repeats itself");
+	free(*token);
+	*token = strdup(response->next_token);
+	if (!*token)
+		abort();
+	return 0;
+}
+
+static int list_snapshots(
+	void *self, const char *id, csi_snapshot_fn *each, void *context, struct error *err)
+{
+	_cleanup_free_ char *token = strdup("");
+
+	if (!token)
+		abort();
+	for (int i = 0; i < LIST_PAGES_MAX; i++) {
+		if (list_snapshot_page(self, id, &token, each, context, err) < 0)
+			return -1;
+		if (!*token)
+			return 0;
+	}
+	return error_set(err, ERROR_ABORTED, "the driver's list of snapshots does not end");
+}
+
+static int delete_snapshot(void *self, const char *id, struct error *err)
+{
+	Csi__V1__DeleteSnapshotRequest request = CSI__V1__DELETE_SNAPSHOT_REQUEST__INIT;
+	struct rpc_call call = {.method = "/csi.v1.Controller/DeleteSnapshot",
+		.request = &request.base,
+		.response = &csi__v1__delete_snapshot_response__descriptor};
+	_cleanup_message_ ProtobufCMessage *response = NULL;
+
+	request.snapshot_id = (char *)id;
+	return controller_call(self, &call, NULL, &response, err);
+}
+
 static int modify_volume(void *self, const char *handle, const struct string_map *parameters,
 	const struct string_map *secrets, struct error *err)
 {
@@ -399,6 +475,8 @@ int csi_client_identify(struct csi_client *client, struct csi_driver *ret_driver
 		.expand_volume = expand_volume,
 		.list_volumes = list_volumes,
 		.modify_volume = modify_volume,
+		.list_snapshots = list_snapshots,
+		.delete_snapshot = delete_snapshot,
 		.probe = probe,
 		.self = client};
 
@@ -425,4 +503,11 @@ void csi_volume_done(struct csi_volume *volume)
 	free(volume->handle);
 	string_map_done(&volume->context);
 	csi_topologies_done(&volume->topologies);
+}
+
+void csi_snapshot_done(struct csi_snapshot *snapshot)
+{
+	free(snapshot->id);
+	free(snapshot->volume);
+	string_map_done(&snapshot->context);
 }

@@ -29,6 +29,7 @@ struct csi_driver_info {
 	bool offline_expand_only;      /* a volume in use cannot grow */
 	bool list_volumes;             /* LIST_VOLUMES */
 	bool modify_volume;            /* MODIFY_VOLUME */
+	bool list_snapshots;           /* LIST_SNAPSHOTS */
 };
 
 /* Topologies: each is segments such as topology.example.com/zone=a. */
@@ -63,6 +64,21 @@ struct csi_volume {
 };
 
 void csi_volume_done(struct csi_volume *volume);
+
+/* A snapshot that a driver tells of; an archive is one. */
+struct csi_snapshot {
+	char *id, *volume;
+	int64_t size_bytes; /* 0: the driver does not say */
+	int64_t created_s;  /* since 1970 */
+	bool has_created;   /* the driver says when */
+	bool ready;
+	struct string_map context; /* what our own driver says of it */
+};
+
+void csi_snapshot_done(struct csi_snapshot *snapshot);
+
+/* Called for each snapshot of a list, which is borrowed for that call. */
+typedef int csi_snapshot_fn(void *context, const struct csi_snapshot *snapshot, struct error *err);
 
 struct csi_expand_request {
 	const char *handle;
@@ -101,6 +117,14 @@ struct csi_driver {
 
 	int (*modify_volume)(void *self, const char *handle, const struct string_map *parameters,
 		const struct string_map *secrets, struct error *err);
+
+	/* Calls EACH for every snapshot of all pages, or for the one called ID where that is not
+	 * NULL and there is one, until it fails. Else as list_volumes(). */
+	int (*list_snapshots)(void *self, const char *id, csi_snapshot_fn *each, void *context,
+		struct error *err);
+
+	/* A snapshot that does not exist is deleted. */
+	int (*delete_snapshot)(void *self, const char *id, struct error *err);
 
 	/* Whether the driver answers and is ready, within seconds. */
 	int (*probe)(void *self, struct error *err);

@@ -11,6 +11,10 @@
 #define CONTEXT_MAX    (256 * 1024)
 #define TOPOLOGIES_MAX 1024
 
+/* From the year 1 to 9999, in seconds since 1970: what RFC 3339 can say. */
+#define TIME_MIN (-62135596800)
+#define TIME_MAX 253402300799
+
 struct csi_part {
 	struct csi_part *next;
 	max_align_t bytes[];
@@ -295,5 +299,50 @@ int csi_messages_read_volume(
 		copy_entries(&volume.topologies.items[i], message->accessible_topology[i]->segments,
 			message->accessible_topology[i]->n_segments);
 	*ret_volume = volume;
+	return 0;
+}
+
+static int check_snapshot(const Csi__V1__Snapshot *snapshot, struct error *err)
+{
+	const Google__Protobuf__Timestamp *created = snapshot->creation_time;
+
+	if (!*snapshot->snapshot_id)
+		return error_set(err, ERROR_ABORTED, "the driver answered without a snapshot id");
+	if (strlen(snapshot->snapshot_id) > HANDLE_MAX ||
+		strlen(snapshot->source_volume_id) > HANDLE_MAX)
+		return error_set(err, ERROR_ABORTED,
+			"the driver answered with a snapshot's or its volume's id of more than %d "
+			"bytes",
+			HANDLE_MAX);
+	if (snapshot->size_bytes < 0)
+		return error_set(err, ERROR_ABORTED,
+			"the driver answered with a snapshot of a negative size");
+	if (created && (created->seconds < TIME_MIN || created->seconds > TIME_MAX))
+		return error_set(err, ERROR_ABORTED,
+			"the driver answered with a snapshot of an impossible time");
+	if (entries_size(snapshot->snapshot_context, snapshot->n_snapshot_context) > CONTEXT_MAX)
+		return error_set(err, ERROR_ABORTED,
+			"the driver answered with a snapshot's context of more than %d bytes",
+			CONTEXT_MAX);
+	return 0;
+}
+
+int csi_messages_read_snapshot(
+	const Csi__V1__Snapshot *message, struct csi_snapshot *ret_snapshot, struct error *err)
+{
+	struct csi_snapshot snapshot = {.size_bytes = message->size_bytes,
+		.has_created = message->creation_time != NULL,
+		.ready = message->ready_to_use};
+
+	if (check_snapshot(message, err) < 0)
+		return -1;
+	snapshot.id = strdup(message->snapshot_id);
+	snapshot.volume = strdup(message->source_volume_id);
+	if (!snapshot.id || !snapshot.volume)
+		abort();
+	if (message->creation_time)
+		snapshot.created_s = message->creation_time->seconds;
+	copy_entries(&snapshot.context, message->snapshot_context, message->n_snapshot_context);
+	*ret_snapshot = snapshot;
 	return 0;
 }

@@ -33,4 +33,8 @@ void *csi_messages_entries(struct csi_parts *parts, const struct string_map *map
 int csi_messages_read_volume(
 	const Csi__V1__Volume *message, struct csi_volume *ret_volume, struct error *err);
 
+/* The same of a snapshot, with csi_snapshot_done(). */
+int csi_messages_read_snapshot(
+	const Csi__V1__Snapshot *message, struct csi_snapshot *ret_snapshot, struct error *err);
+
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* A call that is added to the table must get its guard here. */
-_Static_assert(offsetof(struct csi_driver, self) == 6 * sizeof(void (*)(void)),
+_Static_assert(offsetof(struct csi_driver, self) == 8 * sizeof(void (*)(void)),
 	"a call of the driver has no guard");
 
 static int check(const struct lease_guard *guard, struct error *err)
@@ -75,6 +75,23 @@ static int list_volumes(void *self,
 	return guard->driver.list_volumes(guard->driver.self, each, context, err);
 }
 
+static int list_snapshots(
+	void *self, const char *id, csi_snapshot_fn *each, void *context, struct error *err)
+{
+	struct lease_guard *guard = self;
+
+	return guard->driver.list_snapshots(guard->driver.self, id, each, context, err);
+}
+
+static int delete_snapshot(void *self, const char *id, struct error *err)
+{
+	struct lease_guard *guard = self;
+
+	if (check(guard, err) < 0)
+		return -1;
+	return guard->driver.delete_snapshot(guard->driver.self, id, err);
+}
+
 static int probe(void *self, struct error *err)
 {
 	struct lease_guard *guard = self;
@@ -95,6 +112,8 @@ struct csi_driver lease_guard_driver(struct lease_guard *guard)
 		.expand_volume = expand_volume,
 		.list_volumes = list_volumes,
 		.modify_volume = modify_volume,
+		.list_snapshots = list_snapshots,
+		.delete_snapshot = delete_snapshot,
 		.probe = probe,
 		.self = guard,
 		.info = guard->driver.info,

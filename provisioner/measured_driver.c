@@ -90,6 +90,28 @@ static int modify_volume(void *self, const char *handle, const struct string_map
 		&why, err);
 }
 
+static int list_snapshots(
+	void *self, const char *id, csi_snapshot_fn *each, void *context, struct error *err)
+{
+	const struct measured_driver *measured = self;
+	struct timespec began = now();
+	struct error why = {0};
+
+	return note(measured, "/csi.v1.Controller/ListSnapshots", &began,
+		measured->driver.list_snapshots(measured->driver.self, id, each, context, &why),
+		&why, err);
+}
+
+static int delete_snapshot(void *self, const char *id, struct error *err)
+{
+	const struct measured_driver *measured = self;
+	struct timespec began = now();
+	struct error why = {0};
+
+	return note(measured, "/csi.v1.Controller/DeleteSnapshot", &began,
+		measured->driver.delete_snapshot(measured->driver.self, id, &why), &why, err);
+}
+
 static int probe(void *self, struct error *err)
 {
 	const struct measured_driver *measured = self;
@@ -108,6 +130,8 @@ struct csi_driver measured_driver_table(struct measured_driver *measured)
 		.expand_volume = expand_volume,
 		.list_volumes = list_volumes,
 		.modify_volume = modify_volume,
+		.list_snapshots = list_snapshots,
+		.delete_snapshot = delete_snapshot,
 		.probe = probe,
 		.self = measured,
 		.info = measured->driver.info,

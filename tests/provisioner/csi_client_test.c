@@ -6,8 +6,8 @@
 
 #define MODE(name) CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__MODE__##name
 
-#define ALL                                                                                        \
-	"controller,topology,offline,create-delete,attach,list,snapshots,clone,expand,"            \
+#define ALL                                                                                            \
+	"controller,topology,offline,create-delete,attach,list,snapshots,list-snapshots,clone,expand," \
 	"single-node-multi-writer,modify,unknown,node,node-expand"
 
 static void check_asked(const char *name, const char *wanted)
@@ -33,7 +33,7 @@ static void test_identify(void **state)
 	assert_true(info->ours && info->create_delete && info->topology && info->attaches);
 	assert_true(info->single_node_multi_writer && info->expand && info->node_expand);
 	assert_true(info->offline_expand_only && info->clone && info->snapshots);
-	assert_true(info->list_volumes && info->modify_volume);
+	assert_true(info->list_volumes && info->modify_volume && info->list_snapshots);
 }
 
 static void test_identify_little(void **state)
@@ -47,7 +47,7 @@ static void test_identify_little(void **state)
 	assert_false(info->ours || info->create_delete || info->topology);
 	assert_false(info->single_node_multi_writer || info->expand || info->node_expand);
 	assert_false(info->offline_expand_only || info->clone || info->snapshots);
-	assert_false(info->list_volumes || info->modify_volume);
+	assert_false(info->list_volumes || info->modify_volume || info->list_snapshots);
 }
 
 /* Without the controller service its methods need not exist, and are not asked. */
@@ -349,6 +349,47 @@ static void test_list(void **state)
 	assert_string_equal(csi_fixture.err.text, "enough");
 }
 
+static int count_snapshot(void *context, const struct csi_snapshot *snapshot, struct error *err)
+{
+	struct csi_listing *listing = context;
+
+	assert_string_equal(string_map_get(&snapshot->context, ORDINAL_KEY_PATH), snapshot->id);
+	assert_true(snapshot->ready && snapshot->has_created);
+	if (listing->count == listing->limit)
+		return error_set(err, ERROR_EXHAUSTED, "enough");
+	listing->count++;
+	listing->bytes += snapshot->size_bytes;
+	return 0;
+}
+
+/* Volumes are their own snapshots there. */
+static void test_snapshots(void **state)
+{
+	struct csi_driver *driver = &csi_fixture.driver;
+	struct csi_listing all = {0, SIZE_MAX, 0}, one = {0, SIZE_MAX, 0}, none = {0, SIZE_MAX, 0},
+			   few = {0, 5, 0};
+	struct error *err = &csi_fixture.err;
+
+	(void)state;
+	csi_fixture.options.page_entries = 7;
+	csi_fixture_ready(10000);
+	csi_fixture_create_many(23);
+	assert_int_equal(driver->list_snapshots(driver->self, NULL, count_snapshot, &all, err), 0);
+	assert_int_equal(all.count, 23);
+	assert_int_equal(all.bytes, 22 * 23 / 2);
+	check_asked("the last page", "max_entries=500 starting_token=21");
+	assert_int_equal(driver->list_snapshots(driver->self, "h3", count_snapshot, &one, err), 0);
+	assert_int_equal(one.count, 1);
+	assert_int_equal(one.bytes, 2);
+	assert_int_equal(driver->list_snapshots(driver->self, NULL, count_snapshot, &few, err), -1);
+	assert_string_equal(err->text, "enough");
+	assert_int_equal(driver->delete_snapshot(driver->self, "h3", err), 0);
+	check_asked("delete", "snapshot_id=h3");
+	assert_int_equal(driver->delete_snapshot(driver->self, "h3", err), 0);
+	assert_int_equal(driver->list_snapshots(driver->self, "h3", count_snapshot, &none, err), 0);
+	assert_int_equal(none.count, 0);
+}
+
 static void test_endpoints(void **state)
 {
 	static const char *const refused[] = {"", "tcp://127.0.0.1:1", "csi.sock",
@@ -392,6 +433,7 @@ int main(void)
 		TEST(test_expanded_size),
 		TEST(test_modify),
 		TEST(test_list),
+		TEST(test_snapshots),
 		cmocka_unit_test(test_endpoints),
 	};
 

@@ -71,6 +71,25 @@ static int count_list(void *self,
 	return 0;
 }
 
+static int count_list_snapshots(
+	void *self, const char *id, csi_snapshot_fn *each, void *context, struct error *err)
+{
+	(void)id;
+	(void)each;
+	(void)context;
+	(void)err;
+	((struct calls *)self)->reads++;
+	return 0;
+}
+
+static int count_delete_snapshot(void *self, const char *id, struct error *err)
+{
+	(void)id;
+	(void)err;
+	((struct calls *)self)->writes++;
+	return 0;
+}
+
 static int count_probe(void *self, struct error *err)
 {
 	(void)err;
@@ -90,7 +109,8 @@ static void test_guard(void **state)
 		struct calls calls = {0};
 		struct lease_guard guard = {pair.a.lease, {count_api, &calls},
 			{count_create, count_delete, count_expand, count_list, count_modify,
-				count_probe, &calls, {.name = "d"}}};
+				count_list_snapshots, count_delete_snapshot, count_probe, &calls,
+				{.name = "d"}}};
 		struct kube_api api = lease_guard_api(&guard);
 		struct csi_driver driver = lease_guard_driver(&guard);
 		int passed = 0, wanted = held ? 0 : -1;
@@ -109,10 +129,12 @@ static void test_guard(void **state)
 		assert_int_equal(driver.delete_volume(driver.self, "h", NULL, &err), wanted);
 		assert_int_equal(driver.expand_volume(driver.self, NULL, NULL, NULL, &err), wanted);
 		assert_int_equal(driver.modify_volume(driver.self, "h", NULL, NULL, &err), wanted);
-		assert_int_equal(calls.writes, held ? 4 : 0);
+		assert_int_equal(driver.delete_snapshot(driver.self, "s", &err), wanted);
+		assert_int_equal(calls.writes, held ? 5 : 0);
 		assert_int_equal(driver.list_volumes(driver.self, NULL, NULL, &err), 0);
 		assert_int_equal(driver.probe(driver.self, &err), 0);
-		assert_int_equal(calls.reads, 2);
+		assert_int_equal(driver.list_snapshots(driver.self, NULL, NULL, NULL, &err), 0);
+		assert_int_equal(calls.reads, 3);
 		assert_int_equal(err.kind, held ? ERROR_NONE : ERROR_ABORTED);
 		assert_string_equal(driver.info.name, "d");
 	}

@@ -27,6 +27,14 @@ static int each(void *context, const struct csi_volume *volume, struct error *er
 	return 0;
 }
 
+static int each_snapshot(void *context, const struct csi_snapshot *snapshot, struct error *err)
+{
+	(void)context;
+	(void)snapshot;
+	(void)err;
+	return 0;
+}
+
 /* Make one call of each kind; how many failed. */
 static int call_all(const struct csi_driver *driver, struct error *err)
 {
@@ -49,6 +57,8 @@ static int call_all(const struct csi_driver *driver, struct error *err)
 	failed += driver->expand_volume(driver->self, &expand, &bytes, &node, err) < 0 ? 1 : 0;
 	failed += driver->list_volumes(driver->self, each, NULL, err) < 0 ? 1 : 0;
 	failed += driver->modify_volume(driver->self, "h", &nothing, NULL, err) < 0 ? 1 : 0;
+	failed += driver->list_snapshots(driver->self, NULL, each_snapshot, NULL, err) < 0 ? 1 : 0;
+	failed += driver->delete_snapshot(driver->self, "s", err) < 0 ? 1 : 0;
 	failed += driver->probe(driver->self, err) < 0 ? 1 : 0;
 	return failed;
 }
@@ -58,7 +68,8 @@ static void test_failures(void **state)
 {
 	static const char *const methods[] = {"Controller/CreateVolume", "Controller/DeleteVolume",
 		"Controller/ControllerExpandVolume", "Controller/ListVolumes",
-		"Controller/ControllerModifyVolume", "Identity/Probe"};
+		"Controller/ControllerModifyVolume", "Controller/ListSnapshots",
+		"Controller/DeleteSnapshot", "Identity/Probe"};
 	_cleanup_(metrics_freep) struct metrics *metrics = metrics_new();
 	_cleanup_free_ char *text = NULL;
 	struct measured_driver measured;
@@ -70,10 +81,10 @@ static void test_failures(void **state)
 	world_init(&world, NULL, 0, NULL, 0);
 	measured = (struct measured_driver){world.controller.driver, metrics};
 	driver = measured_driver_table(&measured);
-	assert_int_equal(call_all(&driver, &err), 6);
+	assert_int_equal(call_all(&driver, &err), 8);
 	assert_int_equal(err.kind, ERROR_UNAVAILABLE);
 	assert_string_equal(err.text, "not in the script");
-	assert_int_equal(call_all(&driver, NULL), 6);
+	assert_int_equal(call_all(&driver, NULL), 8);
 	text = scrape(metrics);
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
 		_cleanup_free_ char *line = NULL;

@@ -22,13 +22,13 @@ struct scripted_options {
 	const char *manifest; /* value of our key in its manifest; NULL: none */
 
 	/* Comma-separated, as --caps of the program: controller, topology, offline, create-delete,
-	 * attach, list, snapshots, clone, expand, single-node-multi-writer, modify, unknown (of a
-	 * later specification), node, node-expand. */
+	 * attach, list, snapshots, list-snapshots, clone, expand, single-node-multi-writer, modify,
+	 * unknown (of a later specification), node, node-expand. */
 	const char *capabilities;
 	const char *topology;   /* "key=value" of volumes that are wanted anywhere; NULL: none */
 	const char *state_file; /* volumes outlive the driver there; NULL: they do not */
 	int delay_ms;           /* before every answer */
-	int page_entries;       /* of ListVolumes; 0: what is asked for */
+	int page_entries;       /* of lists; 0: what is asked for */
 	FILE *log;              /* a line for every call; or NULL */
 
 	/* Told of each call before anything is done for it, and, APPLIED, before it is answered
@@ -45,7 +45,7 @@ enum scripted_answer {
 	SCRIPTED_LOSE,       /* the rule's kind and text, though it is done */
 	SCRIPTED_CRASH,      /* the process ends */
 	SCRIPTED_EMPTY,      /* a message without fields: no volume */
-	SCRIPTED_NO_VOLUME,  /* in a list: entries without a volume */
+	SCRIPTED_NO_VOLUME,  /* in a list: entries without a volume, or a snapshot */
 	SCRIPTED_NO_ID,      /* a volume without an id */
 	SCRIPTED_RAW_ID,     /* bytes that no id has: the rule's text, of the rule's size */
 	SCRIPTED_RAW_VALUE,  /* the same as a value of the volume's context */

@@ -111,6 +111,7 @@ static const struct {
 	{"attach", CONTROLLER(PUBLISH_UNPUBLISH_VOLUME)},
 	{"list", CONTROLLER(LIST_VOLUMES)},
 	{"snapshots", CONTROLLER(CREATE_DELETE_SNAPSHOT)},
+	{"list-snapshots", CONTROLLER(LIST_SNAPSHOTS)},
 	{"clone", CONTROLLER(CLONE_VOLUME)},
 	{"expand", CONTROLLER(EXPAND_VOLUME)},
 	{"single-node-multi-writer", CONTROLLER(SINGLE_NODE_MULTI_WRITER)},
@@ -485,6 +486,106 @@ static int list_volumes(struct scripted_call *call, const ProtobufCMessage *mess
 	return result;
 }
 
+/* A volume as a snapshot of itself, which is how it shows here, and all that this needs. */
+struct shown {
+	Csi__V1__ListSnapshotsResponse__Entry entry;
+	Csi__V1__Snapshot snapshot;
+	Google__Protobuf__Timestamp created;
+	Csi__V1__Snapshot__SnapshotContextEntry context, *contexts;
+	char *id;
+};
+
+static void show(
+	struct shown *shown, const struct scripted_call *call, const char *handle, int64_t bytes)
+{
+	csi__v1__list_snapshots_response__entry__init(&shown->entry);
+	csi__v1__snapshot__init(&shown->snapshot);
+	google__protobuf__timestamp__init(&shown->created);
+	csi__v1__snapshot__snapshot_context_entry__init(&shown->context);
+	shown->id = strdup(answers(call, SCRIPTED_NO_ID) ? "" : handle);
+	if (!shown->id)
+		abort();
+	shown->context.key = (char *)ORDINAL_KEY_PATH;
+	shown->context.value = shown->id;
+	shown->contexts = &shown->context;
+	shown->created.seconds = 1700000000;
+	shown->snapshot.snapshot_id = shown->snapshot.source_volume_id = shown->id;
+	shown->snapshot.size_bytes = answers(call, SCRIPTED_CAPACITY) ? call->rule->size : bytes;
+	shown->snapshot.creation_time = &shown->created;
+	shown->snapshot.ready_to_use = true;
+	shown->snapshot.n_snapshot_context = 1;
+	shown->snapshot.snapshot_context = &shown->contexts;
+	if (!answers(call, SCRIPTED_NO_VOLUME))
+		shown->entry.snapshot = &shown->snapshot;
+}
+
+/* One page of snapshots from the one that the token counts to, or the one that is asked for. */
+static void show_page(struct scripted_call *call, const Csi__V1__ListSnapshotsRequest *request,
+	struct shown *shown, Csi__V1__ListSnapshotsResponse *response)
+{
+	const struct scripted_volumes *volumes = &call->driver->volumes;
+	size_t limit = (size_t)request->max_entries, at = (size_t)atol(request->starting_token);
+
+	if (call->driver->options.page_entries)
+		limit = (size_t)call->driver->options.page_entries;
+	for (; at < volumes->count && response->n_entries < limit; at++) {
+		const struct scripted_volume *volume = &volumes->items[at];
+
+		if (*request->snapshot_id && strcmp(volume->handle, request->snapshot_id) != 0)
+			continue;
+		show(&shown[response->n_entries], call, volume->handle, volume->bytes);
+		response->entries[response->n_entries] = &shown[response->n_entries].entry;
+		response->n_entries++;
+	}
+	if (at < volumes->count)
+		snprintf(response->next_token, TOKEN_SIZE, "%zu", at);
+	if (answers(call, SCRIPTED_ENDLESS))
+		snprintf(
+			response->next_token, TOKEN_SIZE, "%ld", atol(request->starting_token) + 1);
+	if (answers(call, SCRIPTED_REPEATING))
+		snprintf(response->next_token, TOKEN_SIZE, "1");
+}
+
+static int list_snapshots(struct scripted_call *call, const ProtobufCMessage *message)
+{
+	const Csi__V1__ListSnapshotsRequest *request =
+		(const Csi__V1__ListSnapshotsRequest *)message;
+	Csi__V1__ListSnapshotsResponse response = CSI__V1__LIST_SNAPSHOTS_RESPONSE__INIT;
+	char token[TOKEN_SIZE] = "";
+	struct shown *shown;
+	size_t count;
+	int result;
+
+	response.next_token = token;
+	pthread_mutex_lock(&call->driver->lock);
+	count = call->driver->volumes.count + 1;
+	shown = calloc(count, sizeof(*shown));
+	response.entries = calloc(count, sizeof(*response.entries));
+	if (!shown || !response.entries)
+		abort();
+	show_page(call, request, shown, &response);
+	pthread_mutex_unlock(&call->driver->lock);
+	result = reply(
+		call, *request->starting_token ? request->starting_token : "-", &response.base);
+	for (size_t i = 0; i < count; i++)
+		free(shown[i].id);
+	free(shown);
+	free(response.entries);
+	return result;
+}
+
+static int delete_snapshot(struct scripted_call *call, const ProtobufCMessage *message)
+{
+	const Csi__V1__DeleteSnapshotRequest *request =
+		(const Csi__V1__DeleteSnapshotRequest *)message;
+	Csi__V1__DeleteSnapshotResponse response = CSI__V1__DELETE_SNAPSHOT_RESPONSE__INIT;
+
+	pthread_mutex_lock(&call->driver->lock);
+	scripted_volumes_delete(&call->driver->volumes, request->snapshot_id);
+	pthread_mutex_unlock(&call->driver->lock);
+	return reply(call, request->snapshot_id, &response.base);
+}
+
 const struct scripted_method scripted_methods[] = {
 	{"/csi.v1.Identity/GetPluginInfo", &csi__v1__get_plugin_info_request__descriptor,
 		get_plugin_info},
@@ -502,6 +603,10 @@ const struct scripted_method scripted_methods[] = {
 		&csi__v1__controller_expand_volume_request__descriptor, expand_volume},
 	{"/csi.v1.Controller/ListVolumes", &csi__v1__list_volumes_request__descriptor,
 		list_volumes},
+	{"/csi.v1.Controller/ListSnapshots", &csi__v1__list_snapshots_request__descriptor,
+		list_snapshots},
+	{"/csi.v1.Controller/DeleteSnapshot", &csi__v1__delete_snapshot_request__descriptor,
+		delete_snapshot},
 	{"/csi.v1.Controller/ControllerModifyVolume",
 		&csi__v1__controller_modify_volume_request__descriptor, modify_volume},
 	{"/csi.v1.Node/NodeGetCapabilities", &csi__v1__node_get_capabilities_request__descriptor,

@@ -29,7 +29,7 @@ struct scripted_method {
 
 /* Ends with an entry without a path. */
 extern const struct scripted_method scripted_methods[];
-#define SCRIPTED_METHODS_MAX 10
+#define SCRIPTED_METHODS_MAX 12
 
 /* What the server hands on with a call: the method that it is of. */
 struct scripted_served {

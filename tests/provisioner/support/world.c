@@ -192,6 +192,29 @@ static int modify_volume(void *self, const char *handle, const struct string_map
 	return step->kind ? error_set(err, step->kind, "%s", step->text) : 0;
 }
 
+static int list_snapshots(
+	void *self, const char *id, csi_snapshot_fn *each, void *context, struct error *err)
+{
+	const struct driver_step *step = next_step(self);
+
+	(void)id;
+	(void)each;
+	(void)context;
+	note_call(self, strdup("list snapshots"));
+	return step->kind ? error_set(err, step->kind, "%s", step->text) : 0;
+}
+
+static int delete_snapshot(void *self, const char *id, struct error *err)
+{
+	const struct driver_step *step = next_step(self);
+	char *call = NULL;
+
+	if (asprintf(&call, "delete snapshot %s", id) < 0)
+		abort();
+	note_call(self, call);
+	return step->kind ? error_set(err, step->kind, "%s", step->text) : 0;
+}
+
 static int probe(void *self, struct error *err)
 {
 	const struct driver_step *step = next_step(self);
@@ -220,6 +243,8 @@ void world_init(struct world *world, const struct driver_step *driver, size_t dr
 			.expand_volume = expand_volume,
 			.list_volumes = list_volumes,
 			.modify_volume = modify_volume,
+			.list_snapshots = list_snapshots,
+			.delete_snapshot = delete_snapshot,
 			.probe = probe,
 			.self = world,
 			.info = {.name = "d.example.com"}},
