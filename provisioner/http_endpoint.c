@@ -12,10 +12,12 @@
 #include <time.h>
 
 #include "http_listen.h"
+#include "lane.h"
 
 #define CONNECTIONS_MAX 32
 #define REQUEST_MAX     ((size_t)16384) /* with its headers */
 #define TIMEOUT_MS      10000
+#define WAITING_MAX     4   /* for slow routes */
 #define LOOK_EVERY_MS   250 /* for connections whose time is over */
 #define PLAIN           "text/plain; charset=utf-8"
 
@@ -29,8 +31,9 @@ struct visit {
 struct http_endpoint {
 	struct http_endpoint_options options;
 	int port;
-	int stop_fd;
+	int stop_fd, done_fd;
 	pthread_t thread;
+	struct lane *lane;         /* NULL: no route is slow */
 	struct MHD_Daemon *daemon; /* run by the thread alone, as the next */
 	struct visit *visits;
 	bool ended; /* a visit, in the last run */
@@ -38,6 +41,17 @@ struct http_endpoint {
 
 struct http_request {
 	struct MHD_Connection *connection;
+	bool deletes;
+};
+
+/* A request of a slow route: its connection is suspended until it is done. */
+struct errand {
+	struct lane_job job;
+	struct http_request request;
+	const struct http_route *route;
+	struct http_reply reply;
+	char *body;
+	size_t size;
 };
 
 static int64_t now_ms(void)
@@ -56,7 +70,19 @@ const char *http_endpoint_query(const struct http_request *request, const char *
 	if (MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND, key,
 		    strlen(key), &value, &size) == MHD_NO)
 		return NULL;
-	return value ? value : "";
+	if (!value)
+		return "";
+	return strlen(value) == size ? value : NULL; /* with a NUL it would be another one */
+}
+
+const char *http_endpoint_header(const struct http_request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+bool http_endpoint_deletes(const struct http_request *request)
+{
+	return request->deletes;
 }
 
 /* Ask one check, and write its line where one is due; whether it is so. */
@@ -108,20 +134,24 @@ static bool is_below(const char *path, const char *prefix, const char **ret_name
 	return true;
 }
 
+static const struct http_route *find_route(
+	const struct http_endpoint_options *options, const char *path)
+{
+	for (size_t i = 0; i < options->route_count; i++)
+		if (!strcmp(options->routes[i].path, path))
+			return &options->routes[i];
+	return NULL;
+}
+
 static void answer(const struct http_endpoint_options *options, const char *path,
 	const struct http_request *request, struct http_reply *reply)
 {
+	const struct http_route *route = find_route(options, path);
 	const char *name;
 
-	for (size_t i = 0; i < options->route_count; i++) {
-		const struct http_route *route = &options->routes[i];
-
-		if (!strcmp(route->path, path)) {
-			route->handler(route->context, request, reply);
-			return;
-		}
-	}
-	if (options->metrics && !strcmp(path, options->metrics_path)) {
+	if (route)
+		route->handler(route->context, request, reply);
+	else if (options->metrics && !strcmp(path, options->metrics_path)) {
 		reply->content_type = METRICS_CONTENT_TYPE;
 		metrics_write(options->metrics, reply->body);
 	} else if (is_below(path, "/healthz", &name)) {
@@ -154,8 +184,8 @@ static struct MHD_Response *make_response(const struct http_reply *reply, char *
 }
 
 /* Give REPLY, whose BODY is malloc'ed and passes on, and end the connection after it. */
-static enum MHD_Result send_reply(struct MHD_Connection *connection, const struct http_reply *reply,
-	char *body, size_t size, bool other_method)
+static enum MHD_Result send_reply(
+	struct MHD_Connection *connection, const struct http_reply *reply, char *body, size_t size)
 {
 	struct MHD_Response *response = make_response(reply, body, size);
 	enum MHD_Result result;
@@ -168,46 +198,175 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, const struc
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	for (const char *const *header = reply->headers; header && *header; header += 2)
 		MHD_add_response_header(response, header[0], header[1]);
-	if (other_method)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	result = MHD_queue_response(connection, reply->status, response);
 	MHD_destroy_response(response);
 	return result;
 }
 
-/* Called when a request's headers are there: a body is not waited for. */
+static struct visit *visit_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+		->socket_context;
+}
+
+static void run_errand(struct lane_job *job)
+{
+	struct errand *errand = (struct errand *)job;
+
+	errand->route->handler(errand->route->context, &errand->request, &errand->reply);
+}
+
+/* Hand a request to the other thread. The peer's time stands still meanwhile: it can do nothing.
+ * false where too many wait. */
+static bool begin_errand(struct http_endpoint *endpoint, const struct http_route *route,
+	const struct http_request *request, struct errand **ret_errand)
+{
+	struct errand *errand = calloc(1, sizeof(*errand));
+
+	if (!errand)
+		abort();
+	errand->job.run = run_errand;
+	errand->request = *request;
+	errand->route = route;
+	errand->reply = (struct http_reply){.status = MHD_HTTP_OK, .content_type = PLAIN};
+	errand->reply.body = open_memstream(&errand->body, &errand->size);
+	if (!errand->reply.body)
+		abort();
+	if (!lane_add(endpoint->lane, &errand->job)) {
+		fclose(errand->reply.body);
+		free(errand->body);
+		free(errand);
+		return false;
+	}
+	visit_of(request->connection)->end_ms = INT64_MAX;
+	MHD_suspend_connection(request->connection);
+	*ret_errand = errand;
+	return true;
+}
+
+/* Go on with the connections whose errands are done. */
+static void end_errands(struct http_endpoint *endpoint)
+{
+	struct lane_job *job;
+	uint64_t count;
+
+	if (!endpoint->lane || read(endpoint->done_fd, &count, sizeof(count)) < 0)
+		return;
+	while ((job = lane_take_done(endpoint->lane))) {
+		struct errand *errand = (struct errand *)job;
+
+		visit_of(errand->request.connection)->end_ms =
+			now_ms() + endpoint->options.timeout_ms;
+		MHD_resume_connection(errand->request.connection);
+	}
+}
+
+static enum MHD_Result send_errand(struct MHD_Connection *connection, struct errand *errand)
+{
+	char *body;
+
+	if (fclose(errand->reply.body) != 0)
+		abort();
+	errand->reply.body = NULL;
+	body = errand->body;
+	errand->body = NULL;
+	return send_reply(connection, &errand->reply, body, errand->size);
+}
+
+/* Called when a connection is done with a request, however it ended. */
+static void on_completed(void *context, struct MHD_Connection *connection, void **request_context,
+	enum MHD_RequestTerminationCode code)
+{
+	struct errand *errand = *request_context;
+
+	(void)context;
+	(void)connection;
+	(void)code;
+	if (!errand)
+		return;
+	if (errand->reply.body)
+		fclose(errand->reply.body);
+	free(errand->body);
+	free(errand);
+	*request_context = NULL;
+}
+
+static bool has_body(struct MHD_Connection *connection)
+{
+	const char *length = MHD_lookup_connection_value(
+		connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return (length && strcmp(length, "0") != 0) ||
+	       MHD_lookup_connection_value(
+		       connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
+static bool is_taken(const char *method, const struct http_route *route)
+{
+	return !strcmp(method, MHD_HTTP_METHOD_GET) || !strcmp(method, MHD_HTTP_METHOD_HEAD) ||
+	       (route && route->deletes && !strcmp(method, MHD_HTTP_METHOD_DELETE));
+}
+
+/* Answer at once, or hand it over: then *RET_ERRAND is set. */
+static void answer_or_defer(struct http_endpoint *endpoint, const char *path, const char *method,
+	const struct http_request *request, struct http_reply *reply, struct errand **ret_errand)
+{
+	static const char *const allow[] = {MHD_HTTP_HEADER_ALLOW, "GET, HEAD", NULL};
+	static const char *const allow_delete[] = {
+		MHD_HTTP_HEADER_ALLOW, "GET, HEAD, DELETE", NULL};
+	const struct http_route *route = find_route(&endpoint->options, path);
+	bool deletes = route && route->deletes;
+
+	if (!is_taken(method, route)) {
+		reply->status = MHD_HTTP_METHOD_NOT_ALLOWED;
+		reply->headers = deletes ? allow_delete : allow;
+		fprintf(reply->body, "GET%s and %s only\n", deletes ? ", HEAD" : "",
+			deletes ? "DELETE" : "HEAD");
+	} else if (!route || !route->slow) {
+		answer(&endpoint->options, path, request, reply);
+	} else if (has_body(request->connection)) {
+		reply->status = MHD_HTTP_CONTENT_TOO_LARGE;
+		fputs("no body is taken\n", reply->body);
+	} else if (!begin_errand(endpoint, route, request, ret_errand)) {
+		reply->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+		fputs("too many wait for this page: try again\n", reply->body);
+	}
+}
+
+/* Called when a request's headers are there: a body is not waited for. Called again when an errand
+ * is done. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
 	const char *path, const char *method, const char *version, const char *upload,
 	size_t *upload_size, void **request_context)
 {
-	const struct http_endpoint *endpoint = context;
-	struct http_request request = {connection};
+	struct http_endpoint *endpoint = context;
+	struct http_request request = {connection, !strcmp(method, MHD_HTTP_METHOD_DELETE)};
 	struct http_reply reply = {.status = MHD_HTTP_OK, .content_type = PLAIN};
-	bool other_method = strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
-			    strcmp(method, MHD_HTTP_METHOD_HEAD) != 0;
+	struct errand *errand = *request_context;
 	char *body = NULL;
 	size_t size;
 
 	(void)version;
 	(void)upload;
 	(void)upload_size;
-	(void)request_context;
+	if (errand)
+		return send_errand(connection, errand);
 	reply.body = open_memstream(&body, &size);
 	if (!reply.body)
 		return MHD_NO;
-	if (other_method) {
-		reply.status = MHD_HTTP_METHOD_NOT_ALLOWED;
-		fputs("GET and HEAD only\n", reply.body);
-	} else {
-		answer(&endpoint->options, path, &request, &reply);
-	}
+	answer_or_defer(endpoint, path, method, &request, &reply, &errand);
 	if (fclose(reply.body) != 0) {
 		if (reply.shared)
 			reply.release(reply.release_context);
 		free(body);
 		return MHD_NO;
 	}
-	return send_reply(connection, &reply, body, size, other_method);
+	if (errand) {
+		free(body);
+		*request_context = errand;
+		return MHD_YES;
+	}
+	return send_reply(connection, &reply, body, size);
 }
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
@@ -253,7 +412,8 @@ static void *serve(void *context)
 {
 	struct http_endpoint *endpoint = context;
 	int epoll_fd = MHD_get_daemon_info(endpoint->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-	struct pollfd polled[] = {{epoll_fd, POLLIN, 0}, {endpoint->stop_fd, POLLIN, 0}};
+	struct pollfd polled[] = {{epoll_fd, POLLIN, 0}, {endpoint->stop_fd, POLLIN, 0},
+		{endpoint->done_fd, POLLIN, 0}};
 
 	while (!polled[1].revents) {
 		int64_t wait = endpoint->visits ? LOOK_EVERY_MS : -1;
@@ -268,6 +428,7 @@ static void *serve(void *context)
 			wait = 0;
 		endpoint->ended = false;
 		poll(polled, ARRAY_SIZE(polled), (int)wait);
+		end_errands(endpoint);
 		MHD_run(endpoint->daemon);
 		end_visits(endpoint);
 	}
@@ -276,10 +437,21 @@ static void *serve(void *context)
 
 static struct MHD_Daemon *start_daemon(struct http_endpoint *endpoint, int fd)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, endpoint,
+	unsigned flags = MHD_USE_EPOLL | (endpoint->lane ? MHD_ALLOW_SUSPEND_RESUME : 0);
+
+	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, endpoint,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MAX,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, endpoint, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, endpoint, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, endpoint, MHD_OPTION_END);
+}
+
+static bool has_slow_route(const struct http_endpoint_options *options)
+{
+	for (size_t i = 0; i < options->route_count; i++)
+		if (options->routes[i].slow)
+			return true;
+	return false;
 }
 
 int http_endpoint_new(const struct http_endpoint_options *options,
@@ -302,13 +474,29 @@ int http_endpoint_new(const struct http_endpoint_options *options,
 		endpoint->options.timeout_ms = TIMEOUT_MS;
 	endpoint->port = port;
 	endpoint->stop_fd = eventfd(0, EFD_CLOEXEC);
+	endpoint->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (has_slow_route(options))
+		endpoint->lane = lane_new(WAITING_MAX, endpoint->done_fd);
 	endpoint->daemon = start_daemon(endpoint, fd);
-	if (endpoint->stop_fd < 0 || !endpoint->daemon ||
+	if (endpoint->stop_fd < 0 || endpoint->done_fd < 0 || !endpoint->daemon ||
 		pthread_create(&endpoint->thread, NULL, serve, endpoint))
 		abort();
 	take_fd(&fd); /* the daemon's now */
 	*ret_endpoint = endpoint;
 	return 0;
+}
+
+/* A daemon must not end while it has connections that are suspended. */
+static void stop_lane(struct http_endpoint *endpoint)
+{
+	struct lane_job *job;
+
+	if (!endpoint->lane)
+		return;
+	lane_stop(endpoint->lane);
+	while ((job = lane_take_done(endpoint->lane)))
+		MHD_resume_connection(((struct errand *)job)->request.connection);
+	lane_free(endpoint->lane);
 }
 
 void http_endpoint_free(struct http_endpoint *endpoint)
@@ -318,8 +506,10 @@ void http_endpoint_free(struct http_endpoint *endpoint)
 	if (write(endpoint->stop_fd, &one, sizeof(one)) < 0)
 		abort();
 	pthread_join(endpoint->thread, NULL);
+	stop_lane(endpoint);
 	MHD_stop_daemon(endpoint->daemon);
 	close(endpoint->stop_fd);
+	close(endpoint->done_fd);
 	free(endpoint);
 }
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP endpoint for operators: metrics, health checks, and whatever pages are added to its
- * routes. GET and HEAD only, one request a connection, few connections, and little time for each:
- * anybody on the network may come. All requests are answered by one thread, one after the other.
+ * routes. GET and HEAD only, unless a route says otherwise, one request a connection, few
+ * connections, and little time for each: anybody on the network may come. All requests are answered
+ * by one thread, one after the other; those of slow routes, of which few may wait, by another one.
  */
 #ifndef ORDINAL_HTTP_ENDPOINT_H
 #define ORDINAL_HTTP_ENDPOINT_H
+
+#include <stdbool.h>
 
 #include "cleanup.h"
 #include "error.h"
@@ -34,12 +37,22 @@ struct http_request;
 /* The value of "?KEY=value", "" for a mere "?KEY", NULL where there is none. Borrowed. */
 const char *http_endpoint_query(const struct http_request *request, const char *key);
 
-/* A page. The handler is called on the endpoint's thread and must not wait for anything. */
+/* The header NAME, in whatever case, or NULL. Borrowed. */
+const char *http_endpoint_header(const struct http_request *request, const char *name);
+
+/* Whether its method is DELETE. */
+bool http_endpoint_deletes(const struct http_request *request);
+
+/* A page. The handler is called on the endpoint's thread and must not wait for anything; that of a
+ * slow page is called on another thread, may wait, and shares no memory in its reply. The endpoint
+ * ends no sooner than it. */
 struct http_route {
 	const char *path; /* "/name", the whole of it */
 	void (*handler)(
 		void *context, const struct http_request *request, struct http_reply *reply);
 	void *context;
+	bool slow;
+	bool deletes; /* DELETE is let through, too, without a body */
 };
 
 /* One thing that has to be so. Asked on the endpoint's thread: it must not wait for anything. 0,

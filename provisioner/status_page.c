@@ -201,8 +201,8 @@ struct status_page *status_page_new(
 	page->manager = manager;
 	page->notes = notes;
 	page->instance = instance;
-	page->routes[0] = (struct http_route){"/status", serve_page, page};
-	page->routes[1] = (struct http_route){"/status.json", serve_json, page};
+	page->routes[0] = (struct http_route){"/status", serve_page, .context = page};
+	page->routes[1] = (struct http_route){"/status.json", serve_json, .context = page};
 	make_policy(page);
 	return page;
 }

@@ -49,7 +49,8 @@ static void large_page(void *context, const struct http_request *request, struct
 }
 
 static char title[] = "a page";
-static const struct http_route routes[] = {{"/page", page, title}, {"/large", large_page, NULL}};
+static const struct http_route routes[] = {
+	{"/page", page, .context = title}, {"/large", large_page, .context = NULL}};
 
 static struct http_endpoint *start(struct metrics *metrics, int timeout_ms)
 {
