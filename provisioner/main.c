@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "archives_page.h"
 #include "health.h"
 #include "log.h"
 #include "manager.h"
@@ -26,6 +27,8 @@
 #define STOP_LIMIT_MS     10000
 #define HANDOVER_LIMIT_MS 1000
 
+#define ROUTES_MAX 4
+
 struct program {
 	struct options options;
 	sigset_t signals;
@@ -33,8 +36,9 @@ struct program {
 	struct measured_driver driver;
 	struct metrics *metrics;
 	struct manager *manager;
-	struct status_notes *notes; /* NULL without the status page */
-	const char *host;           /* of the API server, as metrics name it */
+	struct status_notes *notes;           /* NULL without the status page */
+	const struct archives_page *archives; /* or NULL */
+	const char *host;                     /* of the API server, as metrics name it */
 };
 
 /* Wait for a signal that ends us, for at most TIMEOUT (NULL: for ever); 0 if none came. The one
@@ -178,9 +182,25 @@ static struct lease *make_lease(struct program *program, struct rest_client *cli
 			       });
 }
 
-/* What operators look at, where they asked for it. */
+/* The pages beside metrics and health; how many. */
+static size_t collect_routes(const struct program *program, const struct status_page *page,
+	struct http_route routes[static ROUTES_MAX])
+{
+	size_t count = 0;
+
+	if (page) {
+		const struct http_route *pages = status_page_routes(page, &count);
+
+		memcpy(routes, pages, count * sizeof(*routes));
+	}
+	if (program->archives)
+		routes[count++] = *archives_page_route(program->archives);
+	return count;
+}
+
+/* What operators look at, where they asked for it. ROUTES is for as long as that is served. */
 static int serve(struct program *program, struct manager *manager, const struct status_page *page,
-	struct health **ret_health, struct error *err)
+	struct http_route routes[static ROUTES_MAX], struct health **ret_health, struct error *err)
 {
 	const struct options *options = &program->options;
 	struct health_options where = {.address = options->http_endpoint,
@@ -189,8 +209,8 @@ static int serve(struct program *program, struct manager *manager, const struct 
 
 	if (!*options->http_endpoint)
 		return 0;
-	if (page)
-		where.routes = status_page_routes(page, &where.route_count);
+	where.routes = routes;
+	where.route_count = collect_routes(program, page, routes);
 	return health_new(manager, &program->driver.driver, &where, ret_health, err);
 }
 
@@ -200,11 +220,12 @@ static int work(struct program *program, struct manager *manager, struct error *
 	_cleanup_(status_page_freep) struct status_page *page = NULL;
 	_cleanup_(health_freep) struct health *health = NULL;
 	const struct options *options = &program->options;
+	struct http_route routes[ROUTES_MAX];
 	int signal;
 
 	if (options->status_page)
 		page = status_page_new(manager, program->notes, program->identity);
-	if (serve(program, manager, page, &health, err) < 0)
+	if (serve(program, manager, page, routes, &health, err) < 0)
 		return -1;
 	manager_start(manager);
 	signal = wait_for_signal(program, NULL);
@@ -231,8 +252,12 @@ static int run_manager(struct program *program, const struct kube_config *config
 	_cleanup_(status_notes_freep) struct status_notes *notes =
 		options->status_page ? status_notes_new(STATUS_PAGE_NOTES) : NULL;
 	_cleanup_(manager_freep) struct manager *manager = NULL;
+	_cleanup_(archives_page_freep) struct archives_page *archives = NULL;
 	const struct csi_driver driver = measured_driver_table(&program->driver);
+	const struct kube_api api = rest_client_api(client);
 
+	if (options->archives)
+		program->archives = archives = archives_page_new(&api, &driver, lease);
 	program->notes = notes;
 	program->manager = manager = manager_new(client, &driver,
 		&(struct manager_options){

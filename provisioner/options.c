@@ -111,6 +111,10 @@ static const struct flag flags[] = {
 		"Serve /status there, a page that shows the replicas of all StatefulSets and their "
 		"volumes, and /status.json: to whoever reaches it.",
 		0, 0, NULL},
+	{"archives", FLAG_BOOL, &parsed.archives,
+		"Serve /archives there, the data of deleted volumes, to be listed and deleted with "
+		"kubectl ordinal archive: to who may list, and delete, persistentvolumes.",
+		0, 0, NULL},
 	{"sweep", FLAG_CHOICE, &parsed.sweep,
 		"What is done about volumes of our own driver that nothing in this cluster "
 		"knows any more (needs --extra-create-metadata). Default report.",
@@ -177,6 +181,8 @@ static void check(struct options *options)
 		flags_reject(PROGRAM, flags, "metrics-path", "must begin with a slash");
 	if (options->status_page && !*options->http_endpoint)
 		flags_reject(PROGRAM, flags, "status-page", "needs --http-endpoint");
+	if (options->archives && !*options->http_endpoint)
+		flags_reject(PROGRAM, flags, "archives", "needs --http-endpoint");
 	if (options->retry_interval_max_ms < options->retry_interval_start_ms)
 		flags_reject(PROGRAM, flags, "retry-interval-max",
 			"is shorter than --retry-interval-start");

@@ -26,6 +26,7 @@ struct options {
 	const char *http_endpoint; /* "": none */
 	const char *metrics_path;
 	bool status_page;
+	bool archives;
 	int sweep; /* enum sweep_mode */
 	int sweep_interval_ms, sweep_grace_ms;
 	int workers;

@@ -94,6 +94,8 @@ check "node deployment: delays" 2 "--node-deployment-max-delay: is shorter than"
   --node-deployment-base-delay=90s
 check "node deployment: no delay" 2 '--node-deployment-base-delay: "0" lacks a unit' \
   --node-deployment-base-delay=0
+check "archives: nowhere to serve them" 2 "--archives: needs --http-endpoint" --archives
+check "archives: neither" 2 '--archives: "on" is neither true nor false' --archives=on
 check "sweep: unknown" 2 '--sweep: "delete" is not one of report|archive|off' --sweep=delete
 check "sweep: no unit" 2 '--sweep-grace: "600" lacks a unit' --sweep-grace=600
 check "sweep: its help is shown" 2 "before it counts as one" --sweep-grace=90000h
@@ -127,7 +129,7 @@ check "node deployment" 1 "use --kubeconfig=FILE" --node-deployment --node=n
 check "all that is new" 1 "use --kubeconfig=FILE" --eager=false --leader-election \
   --leader-election-namespace=ns --leader-election-lease-duration=15s \
   --leader-election-renew-deadline=10s --leader-election-retry-period=2s --http-endpoint=:0 \
-  --metrics-path=/m --status-page --sweep=archive --sweep-interval=0s
+  --metrics-path=/m --status-page --archives --sweep=archive --sweep-interval=0s
 check "topology" 1 "use --kubeconfig=FILE" --strict-topology --immediate-topology=false \
   --node-deployment-immediate-binding=false --node-deployment-base-delay=0s
 export NODE_NAME=n

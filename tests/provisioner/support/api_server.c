@@ -119,7 +119,13 @@ static const struct api_fault refused = {API_FAULT_UNAUTHORIZED, 0};
 static struct api_answer answer_call(struct api_server *server, const struct api_http *http,
 	const struct api_request *request, const struct api_path *path)
 {
-	if (server->options.proxy && strstr(http->path, "/proxy/"))
+	static const char reviews[] = "reviews";
+	size_t length = strlen(http->path);
+
+	if (server->options.proxy &&
+		(strstr(http->path, "/proxy/") ||
+			(length > strlen(reviews) &&
+				!strcmp(http->path + length - strlen(reviews), reviews))))
 		return server->options.proxy(server->options.context, request);
 	return api_calls_apply(server->objects, http, path);
 }

@@ -56,8 +56,9 @@ struct api_server_options {
 	 * before they begin, and before each event with APPLIED. May be NULL. No lock is held: it
 	 * may take its time, and it may kill whoever asked. Runs on the connection's thread. */
 	struct api_fault (*decide)(void *context, const struct api_request *request, bool applied);
-	/* What is behind the server's proxy, of nodes and pods; NULL: nothing. With the same
-	 * context, on the connection's thread. */
+	/* What is behind the server's proxy, of nodes and pods, and what tokenreviews and
+	 * subjectaccessreviews are answered with; NULL: nothing. With the same context, on the
+	 * connection's thread. */
 	struct api_answer (*proxy)(void *context, const struct api_request *request);
 	void *context;
 	int bookmark_ms;       /* how long a watch waits with news in a bookmark; 0: 100 */
