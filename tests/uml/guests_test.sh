@@ -15,7 +15,7 @@ ganesha_address=$uml_net.1 ganesha_dir=$uml_work/ganesha
 
 # Never sanitized: see the Makefile.
 build=build/tests
-limit=600 # seconds, for one program on a slow machine
+limit=1500 # seconds, for one program on a slow machine
 
 answer() {
   case $1 in
