@@ -152,7 +152,7 @@ static void test_options_after_a_restart(void **state)
 	static const struct {
 		const char *options, *mounted;
 	} cases[] = {
-		{"nfsvers=3,nolock,timeo=50", "vers=3,"},
+		{"nfsvers=3,timeo=50", "vers=3,"},
 		{"vers=4.1,port=2050,hard", "port=2050,"},
 	};
 	struct fixture *fixture = *state;
