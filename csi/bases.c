@@ -232,15 +232,26 @@ static long long seconds(void)
 	return now.tv_sec;
 }
 
-bool base_give_way(struct base *base)
+bool base_give_way(struct base *base, const struct export_pass *pass)
 {
-	if (!base->export || !base_is_writer(base) || atomic_load(&base->copies) ||
+	bool alone;
+
+	if (!base->export || !base_is_writer(base) ||
 		seconds() - atomic_load(&base->used) < BASE_IDLE ||
 		!catalog_lock_wanted(base->catalog))
 		return false;
-	log_info("%s: another process has asked for .ordinal/lock, and gets it", base->name);
-	lose(base);
-	return true;
+	/* Who changes something is inside; who comes now waits, and takes the lock again. */
+	pthread_mutex_lock(&base->mutex);
+	alone = export_is_alone(pass);
+	if (alone) {
+		log_info(
+			"%s: another process has asked for .ordinal/lock, and gets it", base->name);
+		atomic_store(&base->writer, false);
+		catalog_unlock(base->catalog);
+		inventory_clear(&base->inventory);
+	}
+	pthread_mutex_unlock(&base->mutex);
+	return alone;
 }
 
 int base_become_writer(struct base *base, bool *ret_now, struct error *err)

@@ -23,12 +23,13 @@ struct base {
 	atomic_bool lost;  /* it is forgotten by the server, or its lock is another process': a new
 			    * one is opened in its place */
 	atomic_int copies; /* that are made there, where it is an export */
-	atomic_llong used; /* when it was changed last, in seconds of the monotonic clock */
+	atomic_llong
+		used; /* when somebody was to change it last, in seconds of the monotonic clock */
 	struct catalog *catalog;
 	struct syncer *syncer;      /* of all bases; borrowed */
 	struct inventory inventory; /* the writer's */
 	pthread_mutex_t takeover;   /* held while data of a retired volume find a new owner or go */
-	pthread_mutex_t mutex;      /* held while WRITER becomes true */
+	pthread_mutex_t mutex;      /* held while WRITER changes */
 	atomic_bool writer;
 	SLIST_ENTRY(base) link;
 };
@@ -72,10 +73,10 @@ int base_stay_writer(struct base *base, struct error *err);
 bool base_is_writer(struct base *base);
 
 /* Give the lock of an export to a process that has asked for it, where this one was not called for
- * BASE_IDLE seconds: as when another provisioner leads now. Whether that was done; the next call
- * opens the base anew. */
+ * BASE_IDLE seconds and nobody but the caller, with PASS, is inside: as when another provisioner
+ * leads now. Whether that was done; base_become_writer() asks for it in turn. */
 #define BASE_IDLE 5
-bool base_give_way(struct base *base);
+bool base_give_way(struct base *base, const struct export_pass *pass);
 
 /* The open base after BASE, or the first for NULL; NULL after the last. */
 struct base *bases_next(struct bases *bases, const struct base *base);

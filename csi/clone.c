@@ -16,10 +16,10 @@
 void clone_source_done(struct clone_source *source)
 {
 	cleanup_close(&source->fd);
-	export_leave(&source->pass);
-	keylock_release(&source->held);
 	if (source->pinned_in)
 		inventory_unpin(take_ptr(source->pinned_in), &source->pinned);
+	export_leave(&source->pass);
+	keylock_release(&source->held);
 }
 
 static bool may_go_on(void *context)

@@ -439,6 +439,18 @@ void export_leave(struct export_pass *pass)
 	pass->slot = NULL;
 }
 
+bool export_is_alone(const struct export_pass *pass)
+{
+	const struct export *export = pass->export;
+	int holders = 0;
+
+	pthread_mutex_lock(&export->exports->mutex);
+	for (int i = 0; i < EXPORT_INSIDE_MAX; i++)
+		holders += export->slots[i].holders;
+	pthread_mutex_unlock(&export->exports->mutex);
+	return holders == 1;
+}
+
 void export_suspect(struct export *export)
 {
 	pthread_mutex_lock(&export->exports->mutex);

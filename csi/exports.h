@@ -57,6 +57,9 @@ DEFINE_CLEANUP(struct export *, export_drop);
 int export_enter(struct export *export, struct export_pass *pass, struct error *err);
 void export_leave(struct export_pass *pass);
 
+/* Whether nobody but the one with PASS is inside. */
+bool export_is_alone(const struct export_pass *pass);
+
 /* What lies there is not what it was (ESTALE): look again before anybody enters. */
 void export_suspect(struct export *export);
 

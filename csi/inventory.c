@@ -602,3 +602,10 @@ int inventory_load(struct inventory *inventory, struct catalog *catalog, struct 
 	free(loading.claims);
 	return result;
 }
+
+void inventory_clear(struct inventory *inventory)
+{
+	pthread_mutex_lock(&inventory->mutex);
+	clear(inventory);
+	pthread_mutex_unlock(&inventory->mutex);
+}

@@ -33,6 +33,9 @@ void inventory_done(struct inventory *inventory);
  * that a crash interrupted. On failure the inventory is empty. */
 int inventory_load(struct inventory *inventory, struct catalog *catalog, struct error *err);
 
+/* Forget all: another process changes the base from now on. */
+void inventory_clear(struct inventory *inventory);
+
 /* Take PATH for the volume. ERROR_ALREADY_EXISTS when another volume has it, ERROR_ABORTED when
  * that one is being deleted, ERROR_FAILED_PRECONDITION when PATH is above or below another's. */
 int inventory_reserve(struct inventory *inventory, const char *path, const struct volume_hash *hash,

@@ -38,13 +38,14 @@ struct trash_worker {
 	pthread_t thread;
 
 	/* Its own. */
-	struct base *of;   /* what is being removed: of this base, */
-	const char *entry; /* this */
-	long removed;      /* files of it */
-	int64_t next;      /* when the next file may go */
-	int64_t report;    /* when progress is logged again */
-	int64_t check;     /* when the base's lock is looked at again */
-	int64_t look;      /* when it is looked whether another process asks for it */
+	struct base *of;                /* what is being removed: of this base, */
+	const char *entry;              /* this, */
+	const struct export_pass *pass; /* by which it is inside */
+	long removed;                   /* files of it */
+	int64_t next;                   /* when the next file may go */
+	int64_t report;                 /* when progress is logged again */
+	int64_t check;                  /* when the base's lock is looked at again */
+	int64_t look;                   /* when it is looked whether another process asks for it */
 
 	/* Under the mutex of TRASH. */
 	bool work; /* somebody put something into a trash since it was last looked at */
@@ -106,7 +107,7 @@ static bool step(void *context)
 	worker->removed++;
 	if (now >= worker->check) {
 		worker->check = now + LOCK_CHECK;
-		if (!is_ours(worker->of) || base_give_way(worker->of))
+		if (!is_ours(worker->of) || base_give_way(worker->of, worker->pass))
 			return false;
 	}
 	if (now >= worker->report) {
@@ -227,6 +228,7 @@ static bool work_on(struct trash_worker *worker, struct base *base, int64_t *nex
 	if (!is_ours(base))
 		return true; /* the next call opens it anew */
 	worker->check = now_ns() + LOCK_CHECK;
+	worker->pass = &pass;
 	clean = finish(worker->trash, base);
 	clean = expire(base, next) && clean;
 	clone_sweep(base);
@@ -279,7 +281,7 @@ static void look(struct trash_worker *worker)
 		return;
 	worker->look = now_ns() + WANTED_CHECK;
 	if (base_enter(worker->base, &pass, NULL) == 0)
-		base_give_way(worker->base);
+		base_give_way(worker->base, &pass);
 }
 
 static void *run(void *argument)

@@ -205,24 +205,44 @@ static void test_lock_is_lost(void **state)
 	base_check(fixture->root, &(struct base_check){.records = 2});
 }
 
-/* The first one lives on, and is not called any more: who asks for the base gets it. */
+/* Delete WISH once the one who has the base gives way. */
+static void delete_in_turn(struct volumes *volumes, const struct wish *wish)
+{
+	struct error err;
+
+	for (int i = 0; scene_try_delete(volumes, wish, &err) < 0; i++) {
+		if (err.kind != ERROR_UNAVAILABLE || i == 1200)
+			fail_msg("%s", err.text);
+		usleep(100000);
+	}
+}
+
+/* The first one lives on, and is not called any more: who asks for the base gets it, and gives it
+ * back in turn. Each sees what the other did. */
 static void test_gives_way(void **state)
 {
 	struct fixture *fixture = *state;
 	pid_t first = spawn(fixture, make_three);
-	struct volumes *volumes = start(fixture);
-	struct error err;
-	int result = -1;
+	struct volumes *volumes = start(fixture), *other;
+	struct wish mine = {.name = "pvc-8", .ordinal = "8"}, same = mine;
 
 	expect_unavailable(volumes);
-	for (int i = 0; result < 0 && i < 1200; i++) {
-		usleep(100000);
-		result = scene_try_delete(volumes, &live, &err);
-	}
-	if (result < 0)
-		fail_msg("%s", err.text);
+	delete_in_turn(volumes, &live);
 	assert_int_equal(kill(first, 0), 0);
 	end(first);
+	scene_create(volumes, &mine);
+	other = start(fixture);
+	expect_unavailable(other);
+	delete_in_turn(other, &mine);
+	same.name = "pvc-9";
+	assert_string_equal(scene_create(other, &same), "shop/web/data-8");
+	delete_in_turn(volumes, &live);
+	same.name = "pvc-10"; /* its place is taken */
+	assert_string_equal(scene_create(volumes, &same), "shop/web/data-8@pvc-10");
+	scene_delete(volumes, &same);
+	same.name = "pvc-9";
+	scene_delete(volumes, &same);
+	stop(other);
 	stop(volumes);
 	base_check(fixture->root, &(struct base_check){.records = 2});
 }
