@@ -41,3 +41,22 @@ size_t utf8_length(const char *text)
 
 	return *text ? length : 1;
 }
+
+void utf8_copy(char *ret, size_t size, const char *text)
+{
+	size_t used = 0;
+
+	while (*text) {
+		size_t length = utf8_length(text), step = length ? length : 1;
+
+		if (used + step >= size)
+			break;
+		if (length)
+			memcpy(ret + used, text, length);
+		else
+			ret[used] = '?';
+		used += step;
+		text += step;
+	}
+	ret[used] = '\0';
+}

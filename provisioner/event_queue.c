@@ -49,26 +49,6 @@ static bool ends(const struct event *event, const struct event *begun)
 	return false;
 }
 
-/* As much of TEXT as an event's message may be. */
-static void copy_message(char *out, const char *text)
-{
-	size_t used = 0;
-
-	while (*text) {
-		size_t length = utf8_length(text);
-
-		if (used + (length ? length : 1) >= EVENT_MESSAGE_MAX)
-			break;
-		if (length)
-			memcpy(out + used, text, length);
-		else
-			out[used] = '?';
-		used += length ? length : 1;
-		text += length ? length : 1;
-	}
-	out[used] = '\0';
-}
-
 /* Copy TEXT to *AT, which moves behind it. */
 static const char *store(char **at, const char *text)
 {
@@ -86,7 +66,7 @@ struct event *event_queue_make(const struct event_reference *on, enum event_type
 	size_t size, names;
 	char *at;
 
-	copy_message(clean, message);
+	utf8_copy(clean, sizeof(clean), message);
 	names = strlen(on->api_version) + strlen(on->kind) + strlen(on->namespace) +
 		strlen(on->name) + strlen(on->uid) + strlen(on->resource_version) + 6;
 	/* The names, the message, and twice the group: "uid type reason". */

@@ -74,26 +74,6 @@ static struct slot *find_or_add(struct status_notes *notes, const char *uid)
 	return slot;
 }
 
-/* As much of TEXT as there is room for, without half a character. What is none becomes "?". */
-static void copy_text(char *out, size_t size, const char *text)
-{
-	size_t used = 0;
-
-	while (*text) {
-		size_t length = utf8_length(text);
-
-		if (used + (length ? length : 1) >= size)
-			break;
-		if (length)
-			memcpy(out + used, text, length);
-		else
-			out[used] = '?';
-		used += length ? length : 1;
-		text += length ? length : 1;
-	}
-	out[used] = '\0';
-}
-
 /* A try that begins says nothing of how the one before ended. */
 static bool says_nothing(enum event_type type, const char *reason)
 {
@@ -114,7 +94,7 @@ void status_notes_observe(void *context, const struct event_reference *on, enum 
 		slot = find_or_add(notes, on->uid);
 		slot->note.failed = type == EVENT_WARNING;
 		slot->note.at = time(NULL);
-		copy_text(slot->note.text, sizeof(slot->note.text), message);
+		utf8_copy(slot->note.text, sizeof(slot->note.text), message);
 	} else if ((slot = find(notes, on->uid))) {
 		empty(notes, slot);
 	}

@@ -29,17 +29,6 @@ static char *make_source(struct fixture *fixture)
 	return id;
 }
 
-static void check_text(const char *path, const char *text)
-{
-	char read_text[64] = "";
-	FILE *file = fopen(path, "r");
-
-	assert_non_null(file);
-	assert_non_null(fgets(read_text, sizeof(read_text), file));
-	assert_string_equal(read_text, text);
-	fclose(file);
-}
-
 static void test_copy(void **state)
 {
 	struct fixture *fixture = *state;
@@ -54,14 +43,14 @@ static void test_copy(void **state)
 	struct stat status;
 
 	assert_string_equal(id, again);
-	check_text(fixture_path(fixture, "root/second/deep/file"), "precious");
+	fixture_check_file(fixture_path(fixture, "root/second/deep/file"), "precious");
 	assert_int_equal(stat(fixture_path(fixture, "root/second"), &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0700);
 	assert_int_equal(status.st_uid, 70);
 	assert_int_equal(status.st_gid, 71);
 	/* They are two volumes from here on; the repeated call needs the source no more. */
 	fixture_delete(fixture, source, ERROR_NONE, NULL);
-	check_text(fixture_path(fixture, "root/second/deep/file"), "precious");
+	fixture_check_file(fixture_path(fixture, "root/second/deep/file"), "precious");
 	later = fixture_create(fixture, &copy, ERROR_NONE, NULL);
 	assert_string_equal(id, later);
 	copy.source = "1:aaaaaaaaaaaaaaaaaaaaaa::/x";
@@ -117,7 +106,7 @@ static void test_in_use(void **state)
 	assert_false(fixture_exists(fixture_path(fixture, "root/second")));
 	copy.parameters[1] = "ordinal.dev/allow-live-copy=true";
 	free(fixture_create(fixture, &copy, ERROR_NONE, NULL));
-	check_text(fixture_path(fixture, "root/second/deep/file"), "precious");
+	fixture_check_file(fixture_path(fixture, "root/second/deep/file"), "precious");
 	fixture_unpublish(fixture, source, target);
 }
 
@@ -133,8 +122,8 @@ static void test_occupied(void **state)
 	mkdir(fixture_path(fixture, "root/taken"), 0755);
 	fixture_write_file(fixture_path(fixture, "root/taken/file"), "somebody's");
 	free(fixture_create(fixture, &copy, ERROR_NONE, NULL));
-	check_text(fixture_path(fixture, "root/taken/file"), "somebody's");
-	check_text(fixture_path(fixture, "root/taken@pvc-2/deep/file"), "precious");
+	fixture_check_file(fixture_path(fixture, "root/taken/file"), "somebody's");
+	fixture_check_file(fixture_path(fixture, "root/taken@pvc-2/deep/file"), "precious");
 }
 
 static const struct fs_calls *kernel;
@@ -280,12 +269,13 @@ static void check_killed(struct fixture *fixture, bool give_up)
 		if (!give_up && copy_here(&volumes, source, text, &err) < 0)
 			fail_msg("after a kill at %d: %s", point, err.text);
 		if (!give_up)
-			check_text(fixture_path(fixture, "root/second/deep/file"), "precious");
+			fixture_check_file(
+				fixture_path(fixture, "root/second/deep/file"), "precious");
 		fixture_id(fixture, "pvc-2", text);
 		if (volumes_delete(&volumes, text, NULL, &err) < 0)
 			fail_msg("delete after a kill at %d: %s", point, err.text);
 		trash_wait(&volumes.trash);
-		check_text(fixture_path(fixture, "root/first/deep/file"), "precious");
+		fixture_check_file(fixture_path(fixture, "root/first/deep/file"), "precious");
 		volumes_stop(&volumes);
 		check_nothing_left(fixture);
 	}
@@ -329,7 +319,7 @@ static void test_killed_beside_data(void **state)
 		trash_wake(&volumes.trash);
 		trash_wait(&volumes.trash);
 		volumes_stop(&volumes);
-		check_text(fixture_path(fixture, "root/second/file"), "somebody's");
+		fixture_check_file(fixture_path(fixture, "root/second/file"), "somebody's");
 		assert_int_equal(rmdir(fixture_path(fixture, "root/.ordinal/unfinished")), 0);
 		mkdir(fixture_path(fixture, "root/.ordinal/unfinished"), 0700);
 	}
@@ -401,7 +391,7 @@ static void test_stopped(void **state)
 	volumes_start(&volumes, &fixture->backend, 0);
 	assert_int_equal(copy_here(&volumes, source, id, &err), 0);
 	volumes_stop(&volumes);
-	check_text(fixture_path(fixture, "root/second/deep/file"), "precious");
+	fixture_check_file(fixture_path(fixture, "root/second/deep/file"), "precious");
 }
 
 int main(void)

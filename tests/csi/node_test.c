@@ -19,22 +19,10 @@ static void publish(struct fixture *fixture, const struct publishing *call, enum
 	publishing_expect(fixture, call, kind, text);
 }
 
-static struct error try_unpublish(struct fixture *fixture, const char *id, const char *target)
-{
-	Csi__V1__NodeUnpublishVolumeRequest request = CSI__V1__NODE_UNPUBLISH_VOLUME_REQUEST__INIT;
-	struct error err = {0};
-
-	request.volume_id = (char *)id;
-	request.target_path = (char *)target;
-	fixture_free(fixture_call(fixture, "Node/NodeUnpublishVolume", &request,
-		&csi__v1__node_unpublish_volume_response__descriptor, &err));
-	return err;
-}
-
 static void unpublish(struct fixture *fixture, const char *id, const char *target,
 	enum error_kind kind, const char *text)
 {
-	struct error err = try_unpublish(fixture, id, target);
+	struct error err = fixture_try_unpublish(fixture, id, target);
 
 	fixture_check("NodeUnpublishVolume", &err, kind, text);
 }
@@ -400,7 +388,7 @@ static void *run_job(void *argument)
 	struct job *job = argument;
 
 	if (job->unpublish)
-		job->err = try_unpublish(job->fixture, job->call.id, job->call.target);
+		job->err = fixture_try_unpublish(job->fixture, job->call.id, job->call.target);
 	else
 		job->err = publishing_try(job->fixture, &job->call);
 	return NULL;

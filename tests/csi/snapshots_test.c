@@ -87,17 +87,6 @@ static char *take(struct fixture *fixture, const char *name, const char *volume,
 	return id;
 }
 
-static void check_text(const char *path, const char *text)
-{
-	char read_text[64] = "";
-	FILE *file = fopen(path, "r");
-
-	assert_non_null(file);
-	assert_non_null(fgets(read_text, sizeof(read_text), file));
-	assert_string_equal(read_text, text);
-	fclose(file);
-}
-
 /* Make the volume of CREATE with a file, and delete it; its id. Caller frees. */
 static char *make_archive(struct fixture *fixture, const struct create *create, const char *path)
 {
@@ -274,10 +263,10 @@ static void test_restore(void **state)
 	count(fixture, &id);
 	restored.source = other.source = id;
 	one = fixture_create(fixture, &restored, ERROR_NONE, NULL);
-	check_text(fixture_path(fixture, "root/shop/web/data-0/file"), "precious");
+	fixture_check_file(fixture_path(fixture, "root/shop/web/data-0/file"), "precious");
 	fixture_write_file(fixture_path(fixture, "root/shop/web/data-0/file"), "changed");
 	two = fixture_create(fixture, &other, ERROR_NONE, NULL);
-	check_text(fixture_path(fixture, "root/shop/web/data-1/file"), "precious");
+	fixture_check_file(fixture_path(fixture, "root/shop/web/data-1/file"), "precious");
 	assert_int_equal(count(fixture, NULL), 1);
 	/* They need it no more. */
 	delete_snapshot(fixture, id, ERROR_NONE, NULL);
@@ -403,7 +392,7 @@ static void test_pinned(void **state)
 	assert_int_equal(count(fixture, NULL), 1);
 	clone_source_done(&source);
 	free(fixture_create(fixture, &successor, ERROR_NONE, NULL));
-	check_text(fixture_path(fixture, "root/shop/web/data-0/file"), "precious");
+	fixture_check_file(fixture_path(fixture, "root/shop/web/data-0/file"), "precious");
 	assert_int_equal(count(fixture, NULL), 0);
 }
 
@@ -440,7 +429,7 @@ static void test_take(void **state)
 	assert_false(fixture_exists(fixture_path(fixture, "root/shop/web/data-0/file")));
 	restored.source = id;
 	free(fixture_create(fixture, &restored, ERROR_NONE, NULL));
-	check_text(fixture_path(fixture, "root/shop/web/data-1/file"), "precious");
+	fixture_check_file(fixture_path(fixture, "root/shop/web/data-1/file"), "precious");
 	delete_snapshot(fixture, id, ERROR_NONE, NULL);
 	assert_int_equal(count(fixture, NULL), 0);
 	trash_wait(&fixture->driver.volumes.trash);

@@ -34,10 +34,33 @@ static void test_utf8(void **state)
 			cases[i].valid);
 }
 
+static void test_copy(void **state)
+{
+	static const struct {
+		size_t size;
+		const char *text, *copy;
+	} cases[] = {
+		{1, "a", ""},
+		{3, "abc", "ab"},
+		{4, "abc", "abc"},
+		{4, "a\xe2\x82\xac", "a"}, /* no half of it */
+		{5, "a\xe2\x82\xac", "a\xe2\x82\xac"},
+		{8, "\xff\xc3", "??"},
+	};
+	char copy[8];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		utf8_copy(copy, cases[i].size, cases[i].text);
+		assert_string_equal(copy, cases[i].copy);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_copy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archives_page.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "api_faults.h"
 #include "api_server.h"
 #include "csi_fixture.h"
+#include "http_talk.h"
 #include "json_access.h"
 #include "lease_pair.h"
 #include "names.h"
@@ -161,43 +159,12 @@ static void start_driver(int count)
 	csi_fixture_create_many(count);
 }
 
-/* Send REQUEST's line and headers on a connection of its own. */
-static int send_request(const char *line, const char *headers)
-{
-	struct sockaddr_in name = {.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)http_endpoint_port(stage.endpoint))};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const struct timeval limit = {.tv_sec = 40};
-
-	name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-	dprintf(fd, "%s HTTP/1.1\r\nHost: h\r\n%s\r\n", line, headers);
-	return fd;
-}
-
-/* All that is answered. Caller frees. */
-static char *read_answer(int fd)
-{
-	char *answer = NULL, buffer[65536];
-	size_t size;
-	FILE *out = open_memstream(&answer, &size);
-	ssize_t got;
-
-	while ((got = read(fd, buffer, sizeof(buffer))) > 0)
-		fwrite(buffer, 1, (size_t)got, out);
-	fclose(out);
-	return answer;
-}
-
-static char *talk(const char *line, const char *headers)
-{
-	_cleanup_close_ int fd = send_request(line, headers);
-
-	return read_answer(fd);
-}
-
 #define GOOD "X-Ordinal-Token: good\r\n"
+
+static int port(void)
+{
+	return http_endpoint_port(stage.endpoint);
+}
 
 static int status_of(const char *answer)
 {
@@ -211,7 +178,7 @@ static int status_of(const char *answer)
 static void check(
 	const char *name, const char *line, const char *headers, int status, const char *text)
 {
-	_cleanup_free_ char *answer = talk(line, headers);
+	_cleanup_free_ char *answer = http_talk(port(), line, headers);
 
 	if (status_of(answer) != status || (text && !strstr(answer, text)))
 		fail_msg("%s: %s", name, answer);
@@ -235,7 +202,7 @@ static void test_list(void **state)
 	(void)state;
 	start_driver(8);
 	open_page(&csi_fixture.driver, NULL);
-	answer = talk("GET /archives", GOOD);
+	answer = http_talk(port(), "GET /archives", GOOD);
 	assert_int_equal(status_of(answer), 200);
 	assert_non_null(strstr(answer, "Content-Type: application/json\r\n"));
 	json = json_in(answer);
@@ -468,7 +435,7 @@ static void test_hostile_texts(void **state)
 		string_map_add(&snapshot.context, ORDINAL_KEY_PATH, evil);
 		string_map_add(&snapshot.context, CSI_KEY_PVC_NAMESPACE, evil);
 		string_map_add(&snapshot.context, "id", "other");
-		answer = talk("GET /archives", GOOD);
+		answer = http_talk(port(), "GET /archives", GOOD);
 		string_map_done(&snapshot.context);
 		json = json_in(answer);
 		list = json_member(json, "archives", json_type_array);
@@ -534,14 +501,14 @@ static void test_waiting(void **state)
 	open_page(&csi_fixture.driver, NULL);
 	set_faults((struct api_fault){API_FAULT_STALL, 0}, no_fault);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		fds[i] = send_request("GET /archives", GOOD);
+		fds[i] = http_talk_send(port(), "GET /archives", GOOD);
 	assert_true(wait_until(some_are_answered, fds));
 	check("health", "GET /healthz", "", 200, "ok");
 	set_faults(no_fault, no_fault);
 	api_server_release(stage.server);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		_cleanup_close_ int fd = fds[i];
-		_cleanup_free_ char *answer = read_answer(fd);
+		_cleanup_free_ char *answer = http_talk_read(fd);
 
 		if (status_of(answer) == 503)
 			refused++;
@@ -562,7 +529,7 @@ static void test_end(void **state)
 	open_page(&csi_fixture.driver, NULL);
 	set_faults((struct api_fault){API_FAULT_STALL, 20}, no_fault);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		fds[i] = send_request("DELETE /archives?id=h1", GOOD);
+		fds[i] = http_talk_send(port(), "DELETE /archives?id=h1", GOOD);
 	check("others are served", "GET /healthz", "", 200, NULL);
 	close_page();
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)

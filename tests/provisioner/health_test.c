@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lease.h"
+#include "http_talk.h"
 #include "testing.h"
 #include "world.h"
 
@@ -98,23 +99,10 @@ static void end(struct fixture *fixture)
 /* The whole answer to a GET of PAGE. Caller frees. */
 static char *get(struct fixture *fixture, const char *page)
 {
-	struct sockaddr_in name = {
-		.sin_family = AF_INET, .sin_port = htons((uint16_t)health_port(fixture->health))};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const struct timeval limit = {.tv_sec = 20};
-	char *answer = calloc(1, 65536);
-	size_t length = 0;
-	ssize_t got;
+	char line[64];
 
-	assert_non_null(answer);
-	name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-	dprintf(fd, "GET %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", page);
-	while (length < 65535 && (got = read(fd, answer + length, 65535 - length)) > 0)
-		length += (size_t)got;
-	close(fd);
-	return answer;
+	snprintf(line, sizeof(line), "GET %s", page);
+	return http_talk(health_port(fixture->health), line, "Connection: close\r\n");
 }
 
 static bool says(void *context)

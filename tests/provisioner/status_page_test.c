@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "status_page.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "controller.h"
+#include "http_talk.h"
 #include "testing.h"
 
 #define DRIVER "d.example.com"
@@ -82,40 +80,9 @@ static void add_claims(struct fixture *fixture, int count)
 	}
 }
 
-/* A connection on which PATH is asked for; its answer is not read. */
-static int ask(const struct fixture *fixture, const char *method, const char *path)
+static char *get(const struct fixture *fixture, const char *line)
 {
-	struct sockaddr_in name = {.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)http_endpoint_port(fixture->endpoint))};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const struct timeval limit = {.tv_sec = 20};
-
-	name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-	dprintf(fd, "%s %s HTTP/1.1\r\nHost: h\r\n\r\n", method, path);
-	return fd;
-}
-
-/* All that is answered. Caller frees. */
-static char *read_answer(int fd)
-{
-	char *answer = NULL, buffer[65536];
-	size_t size;
-	FILE *out = open_memstream(&answer, &size);
-	ssize_t got;
-
-	while ((got = read(fd, buffer, sizeof(buffer))) > 0)
-		fwrite(buffer, 1, (size_t)got, out);
-	fclose(out);
-	return answer;
-}
-
-static char *get(const struct fixture *fixture, const char *method, const char *path)
-{
-	_cleanup_close_ int fd = ask(fixture, method, path);
-
-	return read_answer(fd);
+	return http_talk(http_endpoint_port(fixture->endpoint), line, "");
 }
 
 static struct json_object *json_in(const char *answer)
@@ -141,13 +108,13 @@ static void test_page(void **state)
 
 	(void)state;
 	begin(&fixture);
-	answer = get(&fixture, "GET", "/status");
+	answer = get(&fixture, "GET /status");
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
 		assert_case(wanted[i], strstr(answer, wanted[i]));
 	for (size_t i = 0; i < ARRAY_SIZE(unwanted); i++)
 		assert_case(unwanted[i], !strstr(answer, unwanted[i]));
 	assert_string_equal(answer + strlen(answer) - strlen("</html>\n"), "</html>\n");
-	head = get(&fixture, "HEAD", "/status");
+	head = get(&fixture, "HEAD /status");
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
 		assert_case(wanted[i], strstr(head, wanted[i]));
 	assert_null(strstr(head, "<html"));
@@ -163,7 +130,7 @@ static void test_json(void **state)
 	(void)state;
 	begin(&fixture);
 	add_claims(&fixture, 3);
-	answer = get(&fixture, "GET", "/status.json");
+	answer = get(&fixture, "GET /status.json");
 	assert_non_null(strstr(answer, "\r\nContent-Type: application/json\r\n"));
 	json = json_in(answer);
 	assert_false(json_object_get_boolean(json_member(json, "synced", json_type_boolean)));
@@ -171,16 +138,16 @@ static void test_json(void **state)
 	assert_string_equal(json_string(json, "instance"), "host_1");
 	assert_int_equal(json_object_array_length(json_member(json, "others", json_type_array)), 3);
 	json_object_put(json);
-	head = get(&fixture, "HEAD", "/status.json");
+	head = get(&fixture, "HEAD /status.json");
 	assert_non_null(strstr(head, "HTTP/1.1 200 "));
-	page = get(&fixture, "POST", "/status.json");
+	page = get(&fixture, "POST /status.json");
 	assert_non_null(strstr(page, "HTTP/1.1 405 "));
 	end(&fixture);
 }
 
 static bool counts_all(void *context)
 {
-	_cleanup_free_ char *answer = get(context, "GET", "/status.json");
+	_cleanup_free_ char *answer = get(context, "GET /status.json");
 	struct json_object *json = json_in(answer);
 	size_t count = json_object_array_length(json_member(json, "others", json_type_array));
 
@@ -196,7 +163,7 @@ static void test_comes_to_tell(void **state)
 
 	(void)state;
 	begin(&fixture);
-	first = get(&fixture, "GET", "/status.json");
+	first = get(&fixture, "GET /status.json");
 	assert_null(strstr(first, "data-web"));
 	add_claims(&fixture, CLAIMS);
 	assert_true(wait_until(counts_all, &fixture));
@@ -215,8 +182,9 @@ static void test_deaf_readers(void **state)
 	begin(&fixture);
 	add_claims(&fixture, CLAIMS);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		fds[i] = ask(&fixture, "GET", "/status.json");
-	answer = get(&fixture, "GET", "/status.json");
+		fds[i] = http_talk_send(
+			http_endpoint_port(fixture.endpoint), "GET /status.json", "");
+	answer = get(&fixture, "GET /status.json");
 	json = json_in(answer);
 	assert_int_equal(
 		json_object_array_length(json_member(json, "others", json_type_array)), CLAIMS);

@@ -254,18 +254,6 @@ static void test_server_that_hangs(void **state)
 	fixture_delete(fixture, id, ERROR_NONE, NULL);
 }
 
-static struct error try_unpublish(struct fixture *fixture, const char *id, const char *target)
-{
-	Csi__V1__NodeUnpublishVolumeRequest request = CSI__V1__NODE_UNPUBLISH_VOLUME_REQUEST__INIT;
-	struct error err = {0};
-
-	request.volume_id = (char *)id;
-	request.target_path = (char *)target;
-	fixture_free(fixture_call(fixture, "Node/NodeUnpublishVolume", &request,
-		&csi__v1__node_unpublish_volume_response__descriptor, &err));
-	return err;
-}
-
 /* Whether COMMAND succeeds at last. */
 static bool succeeds(const char *command)
 {
@@ -327,7 +315,7 @@ static void test_stale(void **state)
 	fixture_unpublish(fixture, id, other);
 	/* The last of what the old server had: taking it down may ask the one that hangs now. */
 	host_do("ganesha hang");
-	err = try_unpublish(fixture, old, target);
+	err = fixture_try_unpublish(fixture, old, target);
 	host_do("ganesha resume");
 	assert_true(err.kind == ERROR_NONE || err.kind == ERROR_UNAVAILABLE);
 	fixture_unpublish(fixture, old, target);

@@ -455,14 +455,24 @@ void fixture_publish(struct fixture *fixture, const char *id, const char *target
 		fixture, &(struct publishing){.id = id, .target = target}, ERROR_NONE, NULL);
 }
 
-void fixture_unpublish(struct fixture *fixture, const char *id, const char *target)
+struct error fixture_try_unpublish(struct fixture *fixture, const char *id, const char *target)
 {
 	Csi__V1__NodeUnpublishVolumeRequest request = CSI__V1__NODE_UNPUBLISH_VOLUME_REQUEST__INIT;
+	struct error err = {0};
 
 	request.volume_id = (char *)id;
 	request.target_path = (char *)target;
-	fixture_free(fixture_expect(fixture, "Node/NodeUnpublishVolume", &request,
-		&csi__v1__node_unpublish_volume_response__descriptor, ERROR_NONE, NULL));
+	fixture_free(fixture_call(fixture, "Node/NodeUnpublishVolume", &request,
+		&csi__v1__node_unpublish_volume_response__descriptor, &err));
+	return err;
+}
+
+void fixture_unpublish(struct fixture *fixture, const char *id, const char *target)
+{
+	struct error err = fixture_try_unpublish(fixture, id, target);
+
+	if (err.kind)
+		fail_msg("%s", err.text);
 }
 
 void fixture_write_file(const char *path, const char *text)
@@ -472,6 +482,17 @@ void fixture_write_file(const char *path, const char *text)
 	assert_non_null(file);
 	fputs(text, file);
 	assert_int_equal(fclose(file), 0);
+}
+
+void fixture_check_file(const char *path, const char *text)
+{
+	char read_text[64] = "";
+	FILE *file = fopen(path, "r");
+
+	assert_non_null(file);
+	assert_non_null(fgets(read_text, sizeof(read_text), file));
+	assert_string_equal(read_text, text);
+	fclose(file);
 }
 
 bool fixture_exists(const char *path)

@@ -127,9 +127,13 @@ void fixture_delete(
 /* Publish the volume at TARGET for writing, and unpublish it, which must succeed. */
 void fixture_publish(struct fixture *fixture, const char *id, const char *target);
 void fixture_unpublish(struct fixture *fixture, const char *id, const char *target);
+struct error fixture_try_unpublish(struct fixture *fixture, const char *id, const char *target);
 
 /* Write the file PATH, as a pod would. */
 void fixture_write_file(const char *path, const char *text);
+
+/* That the file's first line is TEXT. */
+void fixture_check_file(const char *path, const char *text);
 bool fixture_exists(const char *path);
 
 #endif
