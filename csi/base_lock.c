@@ -24,9 +24,9 @@ void base_lock_done(struct base_lock *lock)
 	pthread_mutex_destroy(&lock->mutex);
 }
 
-static int set_lock(int fd, short type)
+static int lock_file(int fd)
 {
-	struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
 	return fcntl(fd, F_OFD_SETLK, &lock);
 }
@@ -140,7 +140,7 @@ int base_lock_take(struct base_lock *lock, int dir, struct error *err)
 		return error_set_errno(err, errno, "open .ordinal/lock");
 	if (refuse_local(fd, err) < 0)
 		return -1;
-	if (set_lock(fd, F_WRLCK) < 0) {
+	if (lock_file(fd) < 0) {
 		int errnum = errno;
 
 		ask_for_it(dir);
@@ -163,7 +163,7 @@ static int ask(const struct base_lock *lock, struct error *err)
 {
 	char text[BASE_LOCK_SIGN_MAX];
 
-	if (set_lock(lock->fd, F_WRLCK) < 0) {
+	if (lock_file(lock->fd) < 0) {
 		explain(lock->fd, errno, err);
 		return error_prefix(err, "the lock was lost");
 	}
