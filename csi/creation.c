@@ -8,15 +8,7 @@
 #include "beneath.h"
 #include "fs_calls.h"
 #include "reclaim.h"
-
-static char *copy_text(const char *text)
-{
-	char *copy = text ? strdup(text) : NULL;
-
-	if (text && !copy)
-		abort();
-	return copy;
-}
+#include "text.h"
 
 static int64_t id_number(uid_t id)
 {
@@ -39,21 +31,21 @@ static struct record *new_record(const struct creation *creation)
 		.gid = id_number(parameters->gid),
 		.reuse = parameters->reuse,
 		.archive_ttl = parameters->archive_ttl,
-		.name = copy_text(creation->name),
-		.place = copy_text(creation->place),
-		.path = copy_text(creation->place),
-		.source = copy_text(creation->source ? creation->source->id : NULL),
-		.namespace = copy_text(parameters->namespace),
-		.namespace_uid = copy_text(parameters->namespace_uid),
-		.claim = copy_text(parameters->claim),
-		.pv = copy_text(parameters->pv),
-		.statefulset = copy_text(parameters->statefulset),
-		.statefulset_uid = copy_text(parameters->statefulset_uid),
-		.template = copy_text(parameters->template),
-		.ordinal = copy_text(parameters->ordinal),
-		.cluster_uid = copy_text(parameters->cluster_uid),
-		.mount_options = copy_text(parameters->mount_options),
-		.id_options = copy_text(*creation->id_options ? creation->id_options : NULL),
+		.name = text_copy(creation->name),
+		.place = text_copy(creation->place),
+		.path = text_copy(creation->place),
+		.source = text_copy(creation->source ? creation->source->id : NULL),
+		.namespace = text_copy(parameters->namespace),
+		.namespace_uid = text_copy(parameters->namespace_uid),
+		.claim = text_copy(parameters->claim),
+		.pv = text_copy(parameters->pv),
+		.statefulset = text_copy(parameters->statefulset),
+		.statefulset_uid = text_copy(parameters->statefulset_uid),
+		.template = text_copy(parameters->template),
+		.ordinal = text_copy(parameters->ordinal),
+		.cluster_uid = text_copy(parameters->cluster_uid),
+		.mount_options = text_copy(parameters->mount_options),
+		.id_options = text_copy(*creation->id_options ? creation->id_options : NULL),
 	};
 	return record;
 }
@@ -118,7 +110,7 @@ static int check_existing(
 /* The path lies in a base of its own, which another StorageClass names. */
 static int check_no_base_above(const struct creation *creation, const char *path, struct error *err)
 {
-	_cleanup_free_ char *part = copy_text(path);
+	_cleanup_free_ char *part = text_copy(path);
 
 	for (char *slash = part; slash; slash = strchr(slash + 1, '/')) {
 		_cleanup_close_ int fd = -1;
@@ -213,7 +205,7 @@ static int find_place(const struct creation *creation, struct record *record, st
 	if (record->predecessor)
 		return 0;
 	/* It may have been deleted meanwhile: then the path is free for that reason. */
-	reserved = copy_text(record->path);
+	reserved = text_copy(record->path);
 	return claim(creation, record, reserved, err);
 }
 
@@ -283,7 +275,7 @@ static int make_data(
 static int find_room(
 	const struct creation *creation, struct record *record, int *ret_fd, struct error *err)
 {
-	_cleanup_free_ char *occupied = copy_text(record->path);
+	_cleanup_free_ char *occupied = text_copy(record->path);
 
 	if (make_data(creation, record, ret_fd, err) < 0)
 		return -1;
@@ -301,7 +293,7 @@ static int find_room(
 /* Open the directory above PATH. */
 static int open_parent(const struct base *base, const char *path, int *ret_fd, struct error *err)
 {
-	_cleanup_free_ char *parent = copy_text(path);
+	_cleanup_free_ char *parent = text_copy(path);
 	char *slash = strrchr(parent, '/');
 
 	if (slash) {

@@ -7,6 +7,7 @@
 
 #include "beneath.h"
 #include "reclaim.h"
+#include "text.h"
 
 static int not_found(struct error *err)
 {
@@ -98,15 +99,6 @@ void snapshot_hash(const char *name, struct volume_hash *ret_hash)
 	volume_id_hash(text, ret_hash);
 }
 
-static char *copy_text(const char *text)
-{
-	char *copy = text ? strdup(text) : NULL;
-
-	if (text && !copy)
-		abort();
-	return copy;
-}
-
 struct record *snapshot_record(const char *name, const char *id, const struct record *volume)
 {
 	struct record *record = calloc(1, sizeof(*record));
@@ -120,20 +112,20 @@ struct record *snapshot_record(const char *name, const char *id, const struct re
 		.mode = volume->mode,
 		.uid = volume->uid,
 		.gid = volume->gid,
-		.name = copy_text(name),
-		.place = copy_text(volume->place),
-		.path = copy_text(volume->path),
-		.source = copy_text(id),
-		.namespace = copy_text(volume->namespace),
-		.namespace_uid = copy_text(volume->namespace_uid),
-		.claim = copy_text(volume->claim),
-		.pv = copy_text(volume->pv),
-		.statefulset = copy_text(volume->statefulset),
-		.statefulset_uid = copy_text(volume->statefulset_uid),
-		.template = copy_text(volume->template),
-		.ordinal = copy_text(volume->ordinal),
-		.cluster_uid = copy_text(volume->cluster_uid),
-		.id_options = copy_text(volume->id_options),
+		.name = text_copy(name),
+		.place = text_copy(volume->place),
+		.path = text_copy(volume->path),
+		.source = text_copy(id),
+		.namespace = text_copy(volume->namespace),
+		.namespace_uid = text_copy(volume->namespace_uid),
+		.claim = text_copy(volume->claim),
+		.pv = text_copy(volume->pv),
+		.statefulset = text_copy(volume->statefulset),
+		.statefulset_uid = text_copy(volume->statefulset_uid),
+		.template = text_copy(volume->template),
+		.ordinal = text_copy(volume->ordinal),
+		.cluster_uid = text_copy(volume->cluster_uid),
+		.id_options = text_copy(volume->id_options),
 	};
 	return record;
 }
