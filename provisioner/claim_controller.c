@@ -39,21 +39,6 @@ void claim_controller_free(struct claim_controller *claims)
 	free(claims);
 }
 
-/* Whether the driver may still be at work on what it answered with an error (external-provisioner's
- * checkError): only a final answer says that there is no volume. */
-static bool is_final(enum error_kind kind)
-{
-	switch (kind) {
-	case ERROR_CANCELLED:
-	case ERROR_TIMEOUT:
-	case ERROR_UNAVAILABLE:
-	case ERROR_ABORTED:
-		return false;
-	default:
-		return true;
-	}
-}
-
 /* A volume that nobody has claimed, and that the controller-manager may give to CLAIM. */
 struct search {
 	const struct claim *claim;
@@ -263,7 +248,7 @@ static void note_failure(const struct controller *controller, const struct volum
 
 	if (kind == ERROR_ALREADY_EXISTS && earlier)
 		journal_begin(controller->journal, earlier, &ignored);
-	else if (is_final(kind))
+	else if (volume_request_is_final(kind))
 		journal_settle(controller->journal, request->claim_uid);
 }
 
@@ -390,25 +375,6 @@ static int provision(struct claim_controller *claims, const struct claim *claim,
 	return result;
 }
 
-/* Whatever the driver made of REQUEST: asking again tells its handle, by which it is deleted. */
-static int undo(const struct controller *controller, const struct volume_request *request,
-	const struct string_map *secret, struct error *err)
-{
-	struct csi_volume volume;
-	int result;
-
-	if (volume_request_send(request, controller, secret, &volume, err) < 0)
-		return is_final(err->kind) ? 0 : -1;
-	result = controller->driver.delete_volume(
-		controller->driver.self, volume.handle, secret->count ? secret : NULL, err);
-	if (result == 0)
-		log_event(LOG_LEVEL_INFO, "deleted volume: the claim needs no volume any more",
-			LOG_STR("namespace", request->claim_namespace),
-			LOG_STR("claim", request->claim_name), LOG_STR("volume", request->name));
-	csi_volume_done(&volume);
-	return result;
-}
-
 /* Nobody waits any more for what the driver was asked for. While there is a PersistentVolume that
  * will be deleted it is not known whether that takes the volume with it: its end brings us here
  * again, if the request is not forgotten by then. */
@@ -417,8 +383,6 @@ static int abandon(const struct controller *controller, const char *uid, struct 
 	_cleanup_(volume_request_unrefp) struct volume_request *request =
 		journal_find(controller->journal, uid);
 	_cleanup_object_ struct volume *volume = NULL;
-	struct string_map secret;
-	int result;
 
 	if (!request)
 		return 0;
@@ -429,13 +393,10 @@ static int abandon(const struct controller *controller, const char *uid, struct 
 			journal_settle(controller->journal, uid);
 		return 0;
 	}
-	if (volume_request_secret(request, controller, &secret, err) < 0)
+	if (volume_request_undo(request, controller, NULL, err) < 0)
 		return -1;
-	result = undo(controller, request, &secret, err);
-	string_map_wipe(&secret);
-	if (result == 0)
-		journal_settle(controller->journal, uid);
-	return result;
+	journal_settle(controller->journal, uid);
+	return 0;
 }
 
 /* Whether the claim waits for no volume of ours: it has another one, or went to another node. */

@@ -192,13 +192,21 @@ static int delete_from_driver(
 }
 
 /* A journal that still told of the making of this volume would have it made again, once its
- * PersistentVolume is gone. */
+ * PersistentVolume is gone. Where it tells of a making whose end nobody saw, that may have been made
+ * already, under another handle: by a claim that did not know yet that the driver had deleted this
+ * one. */
 static int forget_request(
 	const struct controller *controller, const struct volume *volume, struct error *err)
 {
-	if (!volume->resize.claim_uid)
+	const char *claim = volume->resize.claim_uid;
+	_cleanup_(volume_request_unrefp) struct volume_request *request =
+		claim ? journal_find(controller->journal, claim) : NULL;
+
+	if (!claim || (request && strcmp(request->name, volume->object.name)))
 		return 0;
-	return journal_forget(controller->journal, volume->resize.claim_uid, err);
+	if (request && volume_request_undo(request, controller, volume->handle, err) < 0)
+		return -1;
+	return journal_forget(controller->journal, claim, err);
 }
 
 static int delete_data(

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "log.h"
 #include "quantity.h"
 
 /* Of the JSON. A later version's request must not be half understood. */
@@ -286,4 +287,52 @@ int volume_request_send(const struct volume_request *request, const struct contr
 		volume.capacity_bytes = request->required_bytes;
 	*ret_volume = volume;
 	return 0;
+}
+
+bool volume_request_is_final(enum error_kind kind)
+{
+	switch (kind) {
+	case ERROR_CANCELLED:
+	case ERROR_TIMEOUT:
+	case ERROR_UNAVAILABLE:
+	case ERROR_ABORTED:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static int undo(const struct volume_request *request, const struct controller *controller,
+	const char *keep, const struct string_map *secret, struct error *err)
+{
+	struct csi_volume volume;
+	int result = 0;
+
+	if (volume_request_send(request, controller, secret, &volume, err) < 0)
+		return volume_request_is_final(err->kind) ? 0 : -1;
+	if (!keep || strcmp(volume.handle, keep)) {
+		result = controller->driver.delete_volume(
+			controller->driver.self, volume.handle, secret->count ? secret : NULL, err);
+		if (result == 0)
+			log_event(LOG_LEVEL_INFO,
+				"deleted volume: the claim needs no volume any more",
+				LOG_STR("namespace", request->claim_namespace),
+				LOG_STR("claim", request->claim_name),
+				LOG_STR("volume", request->name), LOG_STR("handle", volume.handle));
+	}
+	csi_volume_done(&volume);
+	return result;
+}
+
+int volume_request_undo(const struct volume_request *request, const struct controller *controller,
+	const char *keep, struct error *err)
+{
+	struct string_map secret;
+	int result;
+
+	if (volume_request_secret(request, controller, &secret, err) < 0)
+		return -1;
+	result = undo(request, controller, keep, &secret, err);
+	string_map_wipe(&secret);
+	return result;
 }

@@ -53,4 +53,13 @@ int volume_request_secret(const struct volume_request *request, const struct con
 int volume_request_send(const struct volume_request *request, const struct controller *controller,
 	const struct string_map *secret, struct csi_volume *ret_volume, struct error *err);
 
+/* Whether the driver says, by failing so, that there is no volume (external-provisioner's
+ * checkError). After any other answer it may still be at work. */
+bool volume_request_is_final(enum error_kind kind);
+
+/* Have the driver delete what it made of REQUEST, if anything, but not the volume KEEP (a handle, or
+ * NULL). Only asking again tells its handle. */
+int volume_request_undo(const struct volume_request *request, const struct controller *controller,
+	const char *keep, struct error *err);
+
 #endif

@@ -375,39 +375,65 @@ static void test_gone_nodes_volume(void **state)
 }
 
 /* The journal forgets the making of a volume before the driver deletes it; where it cannot, nothing
- * is deleted. */
+ * is deleted. Whatever else the driver made of that goes, too: a claim that did not know yet that
+ * its volume was deleted has it made again. */
 static void test_journal_forgets_first(void **state)
 {
 #define CLAIMED                                                                                    \
 	VOLUME("v1", BY, "", "",                                                                   \
 		POLICY("Delete") CSI ", 'claimRef': {'namespace': 'n', 'name': 'c', 'uid': 'u1'}", \
 		"Released")
+#define CREATED "create v 0 parameters{} modes[] options[]"
+	static const struct {
+		const char *name, *request;
+		struct driver_step driver[4];
+		enum error_kind journal; /* the first write fails so */
+		int result;
+		const char *calls;
+		bool kept;
+	} cases[] = {
+		{"the volume", "v", {{.text = "h1"}, {0}}, ERROR_NONE, 0, CREATED "; delete h1",
+			false},
+		{"it cannot be written", "v", {{.text = "h1"}, {.text = "h1"}, {0}},
+			ERROR_UNAVAILABLE, -1, CREATED, true},
+		{"made again", "v", {{.text = "h2"}, {0}, {0}}, ERROR_NONE, 0,
+			CREATED "; delete h2; delete h1", false},
+		{"made again, and not deleted", "v",
+			{{.text = "h2"}, {.kind = ERROR_INTERNAL, .text = "no"}}, ERROR_NONE, -1,
+			CREATED "; delete h2", true},
+		{"the driver does not say", "v", {{.kind = ERROR_UNAVAILABLE, .text = "down"}},
+			ERROR_NONE, -1, CREATED, true},
+		{"never made", "v", {{.kind = ERROR_INVALID, .text = "no"}, {0}}, ERROR_NONE, 0,
+			CREATED "; delete h1", false},
+		{"another volume for that claim", "other", {{0}}, ERROR_NONE, 0, "delete h1", true},
+	};
 	static const struct api_step api[] = {
 		{GET, ERROR_NONE, CLAIMED, true}, {DELETE, ERROR_NONE, "{}", true}};
 	_cleanup_object_ struct claim *claim = object_of(
 		&claim_type, "{'metadata': {'name': 'c', 'namespace': 'n', 'uid': 'u1'}}");
 
 	(void)state;
-	for (int fails = 0; fails < 2; fails++) {
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_(volume_request_unrefp) struct volume_request *request =
-			volume_request_new(claim, "v");
+			volume_request_new(claim, cases[i].request);
+		_cleanup_free_ char *calls = NULL;
 		struct error err = {0};
 		struct world world;
 
-		world_init(&world, &deleted, 1, api, 2);
+		world_init(&world, cases[i].driver, ARRAY_SIZE(cases[i].driver), api, 2);
 		world_set(world.controller.volumes, &volume_type, CLAIMED);
 		assert_int_equal(journal_begin(world.controller.journal, request, &err), 0);
-		world.map.before = fails ? ERROR_UNAVAILABLE : ERROR_NONE;
-		assert_int_equal(volume_controller_sync(&world.controller, "v", &err), -fails);
-		assert_int_equal(world.call_count, !fails);
-		assert_int_equal(map_server_value(&world.map, "u1") != NULL, fails);
-		if (fails)
-			assert_int_equal(volume_controller_sync(&world.controller, "v", &err), 0);
-		assert_null(map_server_value(&world.map, "u1"));
-		assert_int_equal(world.call_count, 1);
+		world.map.before = cases[i].journal;
+		assert_case(cases[i].name,
+			volume_controller_sync(&world.controller, "v", &err) == cases[i].result);
+		calls = world_calls(&world);
+		assert_case(cases[i].name, !strcmp(calls, cases[i].calls));
+		assert_case(cases[i].name,
+			(map_server_value(&world.map, "u1") != NULL) == cases[i].kept);
 		world_done(&world);
 	}
 #undef CLAIMED
+#undef CREATED
 }
 
 /* The driver gets the secret that the volume names; one that is gone was not needed. */
