@@ -14,6 +14,7 @@
 #include "log.h"
 #include "ordinals.h"
 #include "ownership.h"
+#include "recent.h"
 #include "status_notes.h"
 
 #define RESOURCES_MAX   16
@@ -277,6 +278,7 @@ static void set_controller(struct manager *manager)
 						      .name = manager->options.journal,
 						      .holder = manager->options.holder,
 					      });
+	controller->deleted = recent_new();
 	if (options->node_deployment)
 		controller->ownership = ownership_new(&(struct ownership_options){
 			.immediate_binding = options->node_deployment_immediate_binding,
@@ -333,6 +335,7 @@ void manager_free(struct manager *manager)
 	workqueue_free(manager->dispatch.queue);
 	event_recorder_free(controller->events);
 	journal_free(controller->journal);
+	recent_free(controller->deleted);
 	ordinals_free(controller->ordinals);
 	if (controller->ownership)
 		ownership_free(controller->ownership);

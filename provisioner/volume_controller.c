@@ -8,6 +8,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "patches.h"
+#include "recent.h"
 #include "secrets.h"
 #include "topology.h"
 
@@ -64,8 +65,10 @@ static bool should_delete(const struct controller *controller, const struct volu
 	 * decide about. */
 	if (volume->object.deleting && !has_finalizer(volume))
 		return false;
+	/* Nor is there anything left to do for one that is gone, whatever the cache says yet. */
 	return is_ours(controller, volume) && !strcmp(volume->phase, "Released") &&
-	       !strcmp(volume->reclaim_policy, "Delete");
+	       !strcmp(volume->reclaim_policy, "Delete") &&
+	       !recent_has(controller->deleted, volume->object.uid);
 }
 
 bool volume_controller_concerns(const struct controller *controller, const struct volume *volume)
@@ -192,9 +195,9 @@ static int delete_from_driver(
 }
 
 /* A journal that still told of the making of this volume would have it made again, once its
- * PersistentVolume is gone. Where it tells of a making whose end nobody saw, that may have been made
- * already, under another handle: by a claim that did not know yet that the driver had deleted this
- * one. */
+ * PersistentVolume is gone. Where it tells of a making whose end nobody saw, that may have been
+ * made already, under another handle: by a claim that did not know yet that the driver had deleted
+ * this one. */
 static int forget_request(
 	const struct controller *controller, const struct volume *volume, struct error *err)
 {
@@ -238,6 +241,7 @@ static int delete_volume(const struct controller *controller, const struct volum
 	if (has_finalizer(volume) && patch_finalizer(controller, volume, false, err) < 0)
 		return -1;
 	*ret_deleted = true;
+	recent_add(controller->deleted, volume->object.uid);
 	log_event(LOG_LEVEL_INFO, "deleted volume", LOG_STR("volume", volume->object.name),
 		LOG_STR("handle", volume->handle));
 	return 0;

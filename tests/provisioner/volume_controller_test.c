@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "recent.h"
 #include "testing.h"
 #include "world.h"
 
@@ -436,6 +437,26 @@ static void test_journal_forgets_first(void **state)
 #undef CREATED
 }
 
+/* The cache may tell for a moment yet of a volume that is gone: nobody is asked about it again. */
+static void test_gone(void **state)
+{
+	static const struct api_step api[] = {{GET, ERROR_NONE, RELEASED, true},
+		{DELETE, ERROR_NONE, "{}", true}, {PATCH, ERROR_NONE, "{}", true}};
+	struct error err = {0};
+	struct world world;
+
+	(void)state;
+	world_init(&world, &deleted, 1, api, ARRAY_SIZE(api));
+	world.controller.deleted = recent_new();
+	world_set(world.controller.volumes, &volume_type, RELEASED);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(volume_controller_sync(&world.controller, "v", &err), 0);
+	assert_int_equal(world.call_count, 1);
+	assert_int_equal(fake_api_count(&world.api), ARRAY_SIZE(api));
+	recent_free(world.controller.deleted);
+	world_done(&world);
+}
+
 /* The driver gets the secret that the volume names; one that is gone was not needed. */
 static void test_secret(void **state)
 {
@@ -487,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_other_nodes_volume),
 		cmocka_unit_test(test_gone_nodes_volume),
 		cmocka_unit_test(test_journal_forgets_first),
+		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_secret),
 	};
 

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "recent.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define ENTRIES   256 /* a second of deletions */
+#define UID_MAX   40
+#define MAX_AGE_S 30
+
+struct entry {
+	char uid[UID_MAX];
+	time_t since;
+};
+
+struct recent {
+	pthread_mutex_t lock; /* guards all below */
+	struct entry entries[ENTRIES];
+	size_t next;
+};
+
+static time_t now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+struct recent *recent_new(void)
+{
+	struct recent *recent = calloc(1, sizeof(*recent));
+
+	if (!recent)
+		abort();
+	pthread_mutex_init(&recent->lock, NULL);
+	return recent;
+}
+
+void recent_free(struct recent *recent)
+{
+	pthread_mutex_destroy(&recent->lock);
+	free(recent);
+}
+
+void recent_add(struct recent *recent, const char *uid)
+{
+	size_t size = strlen(uid) + 1;
+	struct entry *entry;
+
+	if (!recent || size > UID_MAX)
+		return; /* nothing depends on it */
+	pthread_mutex_lock(&recent->lock);
+	entry = &recent->entries[recent->next++ % ENTRIES];
+	memcpy(entry->uid, uid, size);
+	entry->since = now_s();
+	pthread_mutex_unlock(&recent->lock);
+}
+
+bool recent_has(struct recent *recent, const char *uid)
+{
+	time_t oldest = now_s() - MAX_AGE_S;
+	bool found = false;
+
+	if (!recent || !*uid)
+		return false;
+	pthread_mutex_lock(&recent->lock);
+	for (size_t i = 0; i < ENTRIES && !found; i++) {
+		const struct entry *entry = &recent->entries[i];
+
+		found = !strcmp(entry->uid, uid) && entry->since >= oldest;
+	}
+	pthread_mutex_unlock(&recent->lock);
+	return found;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "recent.h"
+
+#include <stdio.h>
+
+#include "testing.h"
+
+static void test_remembers(void **state)
+{
+	_cleanup_(recent_freep) struct recent *recent = recent_new();
+
+	(void)state;
+	assert_false(recent_has(recent, "a"));
+	recent_add(recent, "a");
+	recent_add(recent, "b");
+	assert_true(recent_has(recent, "a"));
+	assert_true(recent_has(recent, "b"));
+	assert_false(recent_has(recent, "c"));
+	assert_false(recent_has(recent, "")); /* what no entry holds yet is nobody */
+	recent_add(NULL, "a");
+	assert_false(recent_has(NULL, "a"));
+}
+
+static void test_forgets_the_oldest(void **state)
+{
+	_cleanup_(recent_freep) struct recent *recent = recent_new();
+	char uid[16];
+
+	(void)state;
+	recent_add(recent, "first");
+	for (int i = 0; i < 1000; i++) {
+		snprintf(uid, sizeof(uid), "uid-%d", i);
+		recent_add(recent, uid);
+		assert_true(recent_has(recent, uid));
+	}
+	assert_false(recent_has(recent, "first"));
+	assert_true(recent_has(recent, "uid-900"));
+}
+
+/* No UID of Kubernetes' is so long; one that is costs a question more. */
+static void test_too_long(void **state)
+{
+	static const char uid[] =
+		"0123456789012345678901234567890123456789012345678901234567890123";
+	_cleanup_(recent_freep) struct recent *recent = recent_new();
+
+	(void)state;
+	recent_add(recent, uid);
+	assert_false(recent_has(recent, uid));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_remembers),
+		cmocka_unit_test(test_forgets_the_oldest),
+		cmocka_unit_test(test_too_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
