@@ -43,6 +43,7 @@ GUEST_TESTS := $(patsubst %.c,build/%,$(wildcard tests/uml/*_test.c))
 Q         := $(if $(V),,@)
 say        = @printf '  %-6s %s\n'
 SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] provisioner/*/*.[ch] csi/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
+GO_SOURCES := $(wildcard tests/deploy/*/*.go)
 SCRIPTS    = $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
 
 .PHONY: all help demo test soak e2e bench-csi bench-nfs bench-provisioner image install format tidy clean
@@ -143,6 +144,15 @@ $(BUILD)/tests/provisioner/reclaim_table_test: | $(BUILD)/ordinal-csi
 $(BUILD)/tests/provisioner/kubectl/program_test: | $(BUILD)/kubectl-ordinal
 $(BUILD)/tests/%.o: | build/.packages-test
 
+# Render the Helm chart, and compare objects; kubectl is installed only where there is none.
+HELM_TOOLS := build/tests/deploy/helm_render build/tests/deploy/same_objects
+build/tests/deploy/helm_render: $(wildcard tests/deploy/helm_render/*.go)
+build/tests/deploy/same_objects: $(wildcard tests/deploy/same_objects/*.go)
+$(HELM_TOOLS): | build/.packages-helm $(if $(shell command -v kubectl),,build/.packages-kubectl)
+	$(say) GO $@
+	$(Q)GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$(CURDIR)/build/go-cache \
+		go build -o $@ ./tests/deploy/$(@F)
+
 # Measure the programs that ship.
 $(BUILD)/tests/bench/%.o: CPPFLAGS += -Itests/bench
 $(BUILD)/tests/bench/nfs/%.o: CPPFLAGS += -Itests/bench/csi
@@ -177,7 +187,7 @@ guest-tests:
 endif
 
 test: build/.packages-test build/.packages-browser build/.packages-uml build/.packages-image \
-		$(PROGRAMS) $(TESTS) $(STATUS_SERVER) guest-tests
+		$(PROGRAMS) $(TESTS) $(STATUS_SERVER) $(HELM_TOOLS) guest-tests
 	@tests/run $(BUILD) $(TESTS)
 
 # Seeds that make test does not try.
@@ -206,12 +216,14 @@ install: $(PROGRAMS)
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
 	ln -sf kubectl-ordinal $(DESTDIR)$(PREFIX)/bin/kubectl_complete-ordinal
 
-format: build/.packages-lint
+format: build/.packages-lint build/.packages-helm
 	$(Q)clang-format -i $(SOURCES)
+	$(Q)gofmt -w $(GO_SOURCES)
 
-tidy: build/.packages-lint $(PROTO_SRC)
+tidy: build/.packages-lint build/.packages-helm $(PROTO_SRC)
 	$(say) CHECK "format, cppcheck, shellcheck"
 	$(Q)clang-format --dry-run -Werror $(SOURCES)
+	$(Q)! gofmt -d $(GO_SOURCES) | grep .
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 		--std=c11 -D_GNU_SOURCE -Iinclude $(filter %.c,$(SOURCES))
 	$(Q)shellcheck -x $(SCRIPTS)
