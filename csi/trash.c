@@ -38,14 +38,14 @@ struct trash_worker {
 	pthread_t thread;
 
 	/* Its own. */
-	struct base *of;                /* what is being removed: of this base, */
-	const char *entry;              /* this, */
-	const struct export_pass *pass; /* by which it is inside */
-	long removed;                   /* files of it */
-	int64_t next;                   /* when the next file may go */
-	int64_t report;                 /* when progress is logged again */
-	int64_t check;                  /* when the base's lock is looked at again */
-	int64_t look;                   /* when it is looked whether another process asks for it */
+	struct base *of;         /* what is being removed: of this base, */
+	const char *entry;       /* this, */
+	struct export_pass pass; /* by which it is inside */
+	long removed;            /* files of it */
+	int64_t next;            /* when the next file may go */
+	int64_t report;          /* when progress is logged again */
+	int64_t check;           /* when the base's lock is looked at again */
+	int64_t look;            /* when it is looked whether another process asks for it */
 
 	/* Under the mutex of TRASH. */
 	bool work; /* somebody put something into a trash since it was last looked at */
@@ -107,7 +107,7 @@ static bool step(void *context)
 	worker->removed++;
 	if (now >= worker->check) {
 		worker->check = now + LOCK_CHECK;
-		if (!is_ours(worker->of) || base_give_way(worker->of, worker->pass))
+		if (!is_ours(worker->of) || base_give_way(worker->of, &worker->pass))
 			return false;
 	}
 	if (now >= worker->report) {
@@ -212,27 +212,34 @@ static bool expire(struct base *base, int64_t *next)
 }
 
 /* Whether all went well. */
+static bool work_inside(struct trash_worker *worker, struct base *base, int64_t *next)
+{
+	bool clean;
+
+	if (!is_ours(base))
+		return true; /* the next call opens it anew */
+	worker->check = now_ns() + LOCK_CHECK;
+	clean = finish(worker->trash, base);
+	clean = expire(base, next) && clean;
+	clone_sweep(base);
+	return empty_trash(worker, base) && clean;
+}
+
 static bool work_on(struct trash_worker *worker, struct base *base, int64_t *next)
 {
-	_cleanup_(export_leave) struct export_pass pass = {0};
 	struct error err;
 	bool clean;
 
 	if (!base_is_writer(base))
 		return true;
-	if (base_enter(base, &pass, &err) < 0) {
+	if (base_enter(base, &worker->pass, &err) < 0) {
 		log_warn("%s: %s; what is deleted there will be removed later", base->name,
 			err.text);
 		return false;
 	}
-	if (!is_ours(base))
-		return true; /* the next call opens it anew */
-	worker->check = now_ns() + LOCK_CHECK;
-	worker->pass = &pass;
-	clean = finish(worker->trash, base);
-	clean = expire(base, next) && clean;
-	clone_sweep(base);
-	return empty_trash(worker, base) && clean;
+	clean = work_inside(worker, base, next);
+	export_leave(&worker->pass);
+	return clean;
 }
 
 static void start_worker(struct trash *trash, struct base *base);

@@ -38,10 +38,10 @@ struct event_writer {
 	struct event_writer_options options;
 	char *component;
 	struct utsname host;
-	struct lh_table *series, *groups; /* oldest first */
-	TAILQ_HEAD(, series) unwritten;   /* those with something pending, oldest first */
-	int64_t due_ms;                   /* of the first pending; may be too early */
-	int64_t resume_ms;                /* nothing is written before: it would not answer */
+	struct lh_table *series, *groups;          /* oldest first */
+	TAILQ_HEAD(series_list, series) unwritten; /* those with something pending, oldest first */
+	int64_t due_ms;                            /* of the first pending; may be too early */
+	int64_t resume_ms; /* nothing is written before: it would not answer */
 	int64_t back_off_ms;
 	bool hurry, flush;
 };
@@ -380,10 +380,10 @@ static int handle_failure(
 /* One whose time has come, or NULL; and when the next one's may come. */
 static struct series *find_due(struct event_writer *writer, int64_t now)
 {
-	struct series *series;
+	struct series *series = TAILQ_FIRST(&writer->unwritten);
 
 	writer->due_ms = NEVER;
-	TAILQ_FOREACH (series, &writer->unwritten, link) {
+	for (; series; series = TAILQ_NEXT(series, link)) {
 		if (series->next_ms < writer->due_ms)
 			writer->due_ms = series->next_ms;
 		if (series->next_ms <= now)

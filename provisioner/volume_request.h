@@ -57,8 +57,8 @@ int volume_request_send(const struct volume_request *request, const struct contr
  * checkError). After any other answer it may still be at work. */
 bool volume_request_is_final(enum error_kind kind);
 
-/* Have the driver delete what it made of REQUEST, if anything, but not the volume KEEP (a handle, or
- * NULL). Only asking again tells its handle. */
+/* Have the driver delete what it made of REQUEST, if anything, but not the volume KEEP (a handle,
+ * or NULL). Only asking again tells its handle. */
 int volume_request_undo(const struct volume_request *request, const struct controller *controller,
 	const char *keep, struct error *err);
 

@@ -414,7 +414,7 @@ static void test_take(void **state)
 	fixture_write_file(fixture_path(fixture, "root/shop/web/data-0/file"), "changed");
 	again = take(fixture, "snap-1", volume, NULL, NULL, ERROR_NONE, NULL);
 	assert_string_equal(id, again);
-	take(fixture, "snap-1", nine, NULL, NULL, ERROR_ALREADY_EXISTS, "of volume");
+	assert_null(take(fixture, "snap-1", nine, NULL, NULL, ERROR_ALREADY_EXISTS, "of volume"));
 	check_archive(fixture, id, volume, 0);
 	/* It outlives its volume and the process, and is no successor's. */
 	fixture_delete(fixture, volume, ERROR_NONE, NULL);
@@ -433,7 +433,7 @@ static void test_take(void **state)
 	delete_snapshot(fixture, id, ERROR_NONE, NULL);
 	assert_int_equal(count(fixture, NULL), 0);
 	trash_wait(&fixture->driver.volumes.trash);
-	take(fixture, "snap-1", volume, NULL, NULL, ERROR_NOT_FOUND, NULL);
+	assert_null(take(fixture, "snap-1", volume, NULL, NULL, ERROR_NOT_FOUND, NULL));
 }
 
 static void test_take_refusals(void **state)
@@ -459,8 +459,8 @@ static void test_take_refusals(void **state)
 
 	fixture_publish(fixture, volume, target);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		take(fixture, cases[i].name, cases[i].volume, cases[i].key, cases[i].value,
-			cases[i].kind, cases[i].text);
+		assert_null(take(fixture, cases[i].name, cases[i].volume, cases[i].key,
+			cases[i].value, cases[i].kind, cases[i].text));
 	assert_int_equal(count(fixture, NULL), 0);
 	trash_wait(&fixture->driver.volumes.trash);
 	assert_int_equal(rmdir(fixture_path(fixture, "root/.ordinal/unfinished")), 0);
