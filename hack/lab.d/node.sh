@@ -52,6 +52,7 @@ node_reserve() {
   echo "$1" >"$node/kind"
   mkdir -p "$node/kubernetes" "$lab_logs/$name"
   cp "$pki/ca.crt" "$node/kubernetes/"
+  kubernetes_minor >"$node/kubernetes/minor" # asking is slow in a guest
   pki_kubeconfig "kubelet-$name" "/O=system:nodes/CN=system:node:$name" "$node/kubernetes/kubelet.kubeconfig"
   pki_kubeconfig "kube-proxy-$name" /CN=system:kube-proxy "$node/kubernetes/kube-proxy.kubeconfig"
   echo "$name"
@@ -119,7 +120,8 @@ node() {
   iptables -t nat -A POSTROUTING -s "10.244.$number.0/24" ! -d "$lab_pod_range" -j MASQUERADE
   node_sysctls
   node_containerd "$number" runc
-  node_kubernetes "$name" "$address" 2s
+  node_kubelet "$name" "$address" 2s
+  kube_proxy "$name" /run/lab/kubernetes/kube-proxy.kubeconfig /run/lab/kube-proxy.yaml false
   touch /run/lab/kubernetes/started
   while :; do
     sleep infinity &
@@ -247,10 +249,10 @@ END
   done
 }
 
-# node_kubernetes NAME ADDRESS INTERVAL: kubelet, which reports so often, and kube-proxy
-node_kubernetes() {
+# node_kubelet NAME ADDRESS INTERVAL: reports so often
+node_kubelet() {
   local minor kubelet_flags=() kubelet_config=''
-  minor=$(kubernetes_minor)
+  minor=$(</run/lab/kubernetes/minor)
   [ "$minor" -ge 27 ] || kubelet_flags+=(--container-runtime=remote)
   # Old kubelets let a deleted pod go only with its dead containers, which they keep for up to a
   # minute. The price: a container that crashed takes its log along.
@@ -283,16 +285,22 @@ END
   daemon kubelet kubelet --config=/run/lab/kubelet.yaml --kubeconfig=/run/lab/kubernetes/kubelet.kubeconfig \
     --container-runtime-endpoint=unix:///run/containerd/containerd.sock "${kubelet_flags[@]}" \
     --hostname-override="$1" --node-ip="$2" --v=2
-  cat >/run/lab/kube-proxy.yaml <<END
+}
+
+# kube_proxy NAME KUBECONFIG CONFIGURATION MASQUERADE: writes its configuration; MASQUERADE where answers
+# would find another way back.
+kube_proxy() {
+  cat >"$3" <<END
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
-clientConnection: {kubeconfig: /run/lab/kubernetes/kube-proxy.kubeconfig}
+clientConnection: {kubeconfig: $2}
 hostnameOverride: $1
 mode: iptables
 clusterCIDR: $lab_pod_range
+iptables: {masqueradeAll: $4}
 oomScoreAdj: 0
 # the connection table is the whole machine's
 conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
 END
-  daemon kube-proxy kube-proxy --config=/run/lab/kube-proxy.yaml
+  daemon kube-proxy kube-proxy --config="$3"
 }

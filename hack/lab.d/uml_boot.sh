@@ -42,7 +42,7 @@ uml_network() {
   ip address add "$1/24" dev vec0
   ip link set vec0 up
   ip route add "$lab_pod_range" via "$lab_address"
-  ip route add "$lab_service_range" dev vec0
+  ip route add "$lab_service_range" via "$lab_address"
   modprobe -a br_netfilter iptable_nat iptable_filter
   sysctl -qw net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1
 }
@@ -84,5 +84,5 @@ node_files "$NODE" "$address"
 iptables -t nat -A POSTROUTING -s "10.244.$NUMBER.0/24" ! -d "$lab_pod_range" -j MASQUERADE
 uml_nfs
 node_containerd "$NUMBER" crun
-node_kubernetes "$NODE" "$address" 5s
+node_kubelet "$NODE" "$address" 5s
 uml_commands

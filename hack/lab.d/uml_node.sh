@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# A node with a kernel of its own, which has NFS and can be cut off: containerd, kubelet and kube-proxy
-# in a guest of User-Mode Linux, an ordinary process in the lab's namespaces. Its files are this
-# machine's, below an overlay in its memory.
+# A node with a kernel of its own, which has NFS and can be cut off: containerd and kubelet in a guest
+# of User-Mode Linux, an ordinary process in the lab's namespaces. Its files are this machine's, below an
+# overlay in its memory. Every process costs a lot in there: one kube-proxy outside serves all guests.
 
 uml_memory=2G # a page of it is used only once it is touched
 
@@ -16,6 +16,7 @@ uml_start() {
   rm -f "$node/share/up"
   number=$(<"$node/number")
   tap=node$number
+  uml_services
   ip link show "$tap" >/dev/null 2>&1 || ip tuntap add "$tap" mode tap
   ip link set "$tap" master lab up
   ip route replace "10.244.$number.0/24" via "$LAB_SUBNET.$((10 + number))" onlink dev lab
@@ -34,6 +35,13 @@ uml_start() {
     tail_logs "$name" >&2
     die "$name did not boot"
   }
+}
+
+# What guests send to a service's address comes by here.
+uml_services() {
+  [ ! -e "$lab_logs/kube-proxy.pid" ] || return 0
+  pki_kubeconfig kube-proxy-guests /CN=system:kube-proxy "$pki/kube-proxy.kubeconfig"
+  kube_proxy "$LAB_NAME" "$pki/kube-proxy.kubeconfig" "$lab_scratch/kube-proxy.yaml" true
 }
 
 uml_up_or_dead() { [ -e "$1/share/up" ] || process_ended "$(<"$1/pid")"; }
