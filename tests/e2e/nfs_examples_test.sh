@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The applications of deploy/examples on nfs-dynamic, on two nodes: a key-value server, web servers that
-# are scaled to nothing and back, and a set whose members know each other.
+# The applications of deploy/examples on nfs-dynamic, on two nodes: the first example, a key-value server,
+# web servers that are scaled to nothing and back, a set whose members know each other, and databases.
 set -euo pipefail
 # shellcheck source=tests/e2e/common.sh
 . "$(dirname "$0")/common.sh"
@@ -9,16 +9,37 @@ set -euo pipefail
 . "$(dirname "$0")/nfs.sh"
 
 ns=e2e-examples
-example() { kube apply -k "$e2e_project/deploy/examples/$1" >/dev/null; }
+before_install=(postgres_image)
+
+postgres_image() {
+  local image=$e2e_project/build/postgres-image.tar
+  "$e2e_project/hack/install-packages" image-postgres
+  "$e2e_project/hack/image" postgres -o "$image" >/dev/null
+  "$lab" load-image "$image"
+  ganesha_start
+}
+
+# The first is for volumes on a node's disk, where nothing else is said.
+example() { kube kustomize "$e2e_project/deploy/examples/$1" | sed 's/ordinal-hostpath/nfs-dynamic/' | kube apply -f - >/dev/null; }
 set_has() { [ "$(kube get statefulset "$1" -o jsonpath='{.status.readyReplicas}')" = "$2" ]; } # NAME READY REPLICAS
 replicas_gone() { [ -z "$(kube get pod -l app="$1" -o name)" ]; }
 fetch() { kube exec client -- wget -T 5 -qO- "http://$1"; }                        # HOST:PORT/PATH
 fetches() { [ "$(fetch "$1" 2>/dev/null)" = "$2" ]; }                                # HOST:PORT/PATH TEXT
 post() { kube exec client -- wget -T 5 -qO- --post-data="$2" "http://$1" >/dev/null; } # HOST:PORT/PATH DATA
+query() { kube exec "postgres-$1" -- psql -qtAc "$2"; } # REPLICA SQL
+answers() { [ "$(query "$1" "$2" 2>/dev/null)" = "$3" ]; } # REPLICA SQL TEXT
 identity() { kube exec "replicas-$1" -- cat /data/identity; }
 
 begin $ns
 kube run client --image=ordinal.dev/busybox:lab --restart=Never --command -- sleep 1000000000 >/dev/null
+
+chapter "busybox: three replicas with a directory each"
+example busybox
+wait_for 240 "all are ready" set_has busybox 3
+for i in 0 1 2; do
+  check "the server has the name of busybox-$i" server_holds "$ns/busybox/data-$i/hostname" "busybox-$i"
+done
+kube delete statefulset busybox >/dev/null
 
 chapter "mehdb: two key-value servers, one on each node"
 example mehdb
@@ -57,4 +78,22 @@ before=$(identity 1) uid=$(uid_of replicas-1)
 kube delete pod replicas-1 --grace-period=0 --force >/dev/null 2>&1
 wait_for 180 "a lost member is replaced" is_another_pod replicas-1 "$uid"
 check_equal "under its own identity" "$before" "$(identity 1)"
+kube delete statefulset replicas web mehdb >/dev/null
+
+chapter "postgres: data outlive a pod and an update"
+example postgres
+wait_for 420 "two databases are ready" set_has postgres 2
+for i in 0 1; do
+  query $i "CREATE TABLE t (x text); INSERT INTO t VALUES ('of $i')"
+done
+uid=$(uid_of postgres-0)
+kube delete pod postgres-0 --grace-period=0 --force >/dev/null 2>&1
+wait_for 240 "a lost pod is made again" is_another_pod postgres-0 "$uid"
+wait_for 60 "with its data" answers 0 "SELECT x FROM t" "of 0"
+uid=$(uid_of postgres-0)
+kube patch statefulset postgres -p '{"spec":{"template":{"metadata":{"annotations":{"update":"1"}}}}}' >/dev/null
+wait_for 420 "the set is updated, pod by pod" is_another_pod postgres-0 "$uid"
+for i in 0 1; do
+  wait_for 60 "postgres-$i has its data" answers $i "SELECT x FROM t" "of $i"
+done
 summary
