@@ -3,11 +3,17 @@
 # Two nodes: each replica's data are on the disk of its own node, where it comes back to; claims that
 # wait for nobody are shared out; and each node's volumes are deleted by its own driver. The last
 # test on a lab: the node stays.
+#
+# usage: tests/e2e/nodes_test.sh [uml]      uml: on two nodes with kernels of their own, by nfs-dynamic's overlay
 set -euo pipefail
 # shellcheck source=tests/e2e/common.sh
 . "$(dirname "$0")/common.sh"
 
 base=/var/lib/ordinal
+if [ "${1:-}" = uml ]; then
+  lab_nodes=(--uml 2)
+  ordinal_folder=deploy/nfs-dynamic/overlays/host-path
+fi
 
 file_on() { "$lab" node exec "$1" -- cat "$2" 2>/dev/null || :; } # NODE FILE
 lacks_on() { ! "$lab" node exec "$1" -- test -e "$2"; }           # NODE FILE
@@ -72,7 +78,7 @@ check_replicas() {
 
 begin e2e-nodes
 chapter "A second node"
-"$lab" node add
+[ "${1:-}" = uml ] || "$lab" node add
 wait_for 90 "the driver runs there" \
   kube -n ordinal-system rollout status daemonset/ordinal-hostpath --timeout=1s
 
