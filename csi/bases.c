@@ -221,7 +221,9 @@ int base_stay_writer(struct base *base, struct error *err)
 	if (catalog_check_lock(base->catalog, err) == 0)
 		return 0;
 	lose(base);
-	return error_prefix(err, "%s", base->name);
+	error_prefix(err, "%s", base->name);
+	err->errnum = 0; /* nothing is left to explain */
+	return -1;
 }
 
 static long long seconds(void)

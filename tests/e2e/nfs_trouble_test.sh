@@ -13,6 +13,7 @@ ns=e2e-trouble
 second_address=$LAB_SUBNET.253
 second_dir=$ganesha_dir-second
 second_pid=''
+ganesha_minors="0, 1" # others are tested with 4.2
 
 # Another server of this machine's, by another address.
 second_start() {
@@ -56,22 +57,25 @@ nfs_class e2e-missing "$ganesha_address" /nowhere
 claim missing e2e-missing
 nfs_class e2e-unnamed no-such-host.invalid /export
 claim unnamed e2e-unnamed
-nfs_class e2e-version "$ganesha_address" /export nfsvers=3
+nfs_class e2e-version "$ganesha_address" /export nfsvers=4.2
 claim version e2e-version
+nfs_class e2e-statd "$ganesha_address" /export nfsvers=3
+claim statd e2e-statd
 nfs_class e2e-second "$second_address" /export
 claim second e2e-second
 wait_for 120 "a share that is not there" event_says missing ProvisioningFailed "$ganesha_address:/nowhere"
 check "with what to do" event_says missing ProvisioningFailed "look at its exports"
 wait_for 120 "a server whose name means nothing" event_says unnamed ProvisioningFailed "no-such-host.invalid has no address"
-wait_for 120 "a version of NFS that the server has not" event_says version ProvisioningFailed "nfsvers"
+wait_for 120 "a version of NFS that the server has not" event_says version ProvisioningFailed "change nfsvers"
+wait_for 120 "a version for which this machine lacks a service" event_says statd ProvisioningFailed "NFSv3 needs the host's rpc.statd"
 wait_for 120 "a server that does not answer" event_says second ProvisioningFailed "$second_address:/export"
 second_start root_squash
 wait_for 180 "that server is up now, but refuses root" event_says second ProvisioningFailed "export it with no_root_squash"
 second_stop
 second_start
 wait_for 180 "exported as it should be, the claim is Bound without anybody's help" claim_is second Bound
-kube delete pvc missing unnamed version --wait=false >/dev/null
-wait_for 60 "the others are deleted" gone pvc missing unnamed version
+kube delete pvc missing unnamed version statd --wait=false >/dev/null
+wait_for 60 "the others are deleted" gone pvc missing unnamed version statd
 
 chapter "A server hangs: its pods wait, and go on; other servers' volumes do not notice"
 claim first nfs-dynamic

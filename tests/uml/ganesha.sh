@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # An NFSv4 server in user space: $ganesha_address:/export, with its files in $ganesha_dir, which whoever
-# sources this says. It can hang, and come back as another one.
+# sources this says; it speaks the minor versions $ganesha_minors. It can hang, and come back as another one.
 # shellcheck disable=SC2154
 
-ganesha_pid=
+ganesha_pid='' ganesha_minors="0, 1, 2"
 
 ganesha_conf() {
   cat <<END
@@ -13,7 +13,7 @@ NFS_CORE_PARAM {
   Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = none;
 }
 NFSV4 {
-  Minor_Versions = 0, 1, 2; Lease_Lifetime = 20; Graceless = true;
+  Minor_Versions = $ganesha_minors; Lease_Lifetime = 20; Graceless = true;
   RecoveryBackend = fs; RecoveryRoot = $ganesha_dir;
 }
 NFS_KRB5 { Active_krb5 = false; }
