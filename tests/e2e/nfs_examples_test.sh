@@ -23,9 +23,9 @@ postgres_image() {
 example() { kube kustomize "$e2e_project/deploy/examples/$1" | sed 's/ordinal-hostpath/nfs-dynamic/' | kube apply -f - >/dev/null; }
 set_has() { [ "$(kube get statefulset "$1" -o jsonpath='{.status.readyReplicas}')" = "$2" ]; } # NAME READY REPLICAS
 replicas_gone() { [ -z "$(kube get pod -l app="$1" -o name)" ]; }
-fetch() { kube exec client -- wget -T 5 -qO- "http://$1"; }                        # HOST:PORT/PATH
+fetch() { kube exec client -- timeout 5 wget -qO- "http://$1"; }                        # HOST:PORT/PATH
 fetches() { [ "$(fetch "$1" 2>/dev/null)" = "$2" ]; }                                # HOST:PORT/PATH TEXT
-post() { kube exec client -- wget -T 5 -qO- --post-data="$2" "http://$1" >/dev/null; } # HOST:PORT/PATH DATA
+post() { kube exec client -- timeout 5 wget -qO- --post-data="$2" "http://$1" >/dev/null; } # HOST:PORT/PATH DATA
 query() { kube exec "postgres-$1" -- psql -qtAc "$2"; } # REPLICA SQL
 answers() { [ "$(query "$1" "$2" 2>/dev/null)" = "$3" ]; } # REPLICA SQL TEXT
 identity() { kube exec "replicas-$1" -- cat /data/identity; }

@@ -19,9 +19,12 @@ disk_holds() { [ "$(on_disk cat "/srv/export/$1" 2>/dev/null)" = "$2" ]; }      
 disk_lines() { [ "$(on_disk cat "/srv/export/$1" 2>/dev/null | wc -l)" -ge "$2" ]; } # PATH COUNT
 disk_lacks() { ! on_disk test -e "/srv/export/$1"; }
 
-# A disk with ext4 of node-1's, as an administrator's volume for the claim "nfs".
+# A disk with ext4 of node-1's, as an administrator's volume for the claim "nfs". What another test has
+# installed goes: its class is another one under the same name.
 server_disk() {
   local image=$e2e_project/build/nfs-server-image.tar
+  uninstall_ordinal
+  wait_for 120 "nothing is installed" nothing_left
   "$e2e_project/hack/image" nfs-server -o "$image" >/dev/null
   "$lab" load-image "$image"
   # shellcheck disable=SC2016
@@ -51,6 +54,7 @@ server_end() {
   until no_volumes_here || [ $SECONDS -gt $until ]; do sleep 0.5; done
   uninstall_ordinal
   KUBECTL="$lab kubectl" "$e2e_project/hack/release-volumes" --all >/dev/null
+  until nothing_left || [ $SECONDS -gt $((until + 60)) ]; do sleep 0.5; done
   cluster_kubectl delete pv e2e-server-disk --wait=false >/dev/null 2>&1
 }
 
