@@ -289,6 +289,13 @@ static int make_path(int base, const char *path, bool *ret_created)
 	return take_fd(&dir);
 }
 
+/* Whether a directory may have been pruned after it was opened: NFS calls that ESTALE. It says the
+ * same of a base that the server has lost, but then of every attempt. */
+static bool may_be_pruned(int errnum)
+{
+	return errnum == ENOENT || errnum == ESTALE;
+}
+
 int beneath_make_dir(int base, const char *path, int *ret_fd, bool *ret_created, struct error *err)
 {
 	if (beneath_check_path(path, err) < 0)
@@ -302,7 +309,7 @@ int beneath_make_dir(int base, const char *path, int *ret_fd, bool *ret_created,
 			*ret_created = created;
 			return 0;
 		}
-		if (errno != ENOENT) /* ENOENT: a parent was pruned under us */
+		if (!may_be_pruned(errno))
 			break;
 	}
 	return error_set_errno(err, errno, "make directory %s", path);
@@ -370,7 +377,7 @@ int beneath_move(int from_dir, const char *from, int to_dir, const char *to, str
 		struct error why = *err;
 		bool there;
 
-		if (err->errnum != ENOENT || beneath_look(from_dir, from, &there, err) < 0)
+		if (!may_be_pruned(err->errnum) || beneath_look(from_dir, from, &there, err) < 0)
 			return -1;
 		if (!there) {
 			*err = why;
@@ -383,7 +390,7 @@ int beneath_move(int from_dir, const char *from, int to_dir, const char *to, str
 	return 0;
 }
 
-static int remove_empty(int base, const char *path)
+static int try_to_remove(int base, const char *path)
 {
 	_cleanup_close_ int dir = -1;
 	const char *name;
@@ -391,6 +398,17 @@ static int remove_empty(int base, const char *path)
 	if (open_parent(base, path, &dir, &name) < 0)
 		return -1;
 	return fs_calls->unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+/* The directory above it may be pruned by another thread: ENOENT says so, if at the second look. */
+static int remove_empty(int base, const char *path)
+{
+	int result, attempts = 0;
+
+	do
+		result = try_to_remove(base, path);
+	while (result < 0 && errno == ESTALE && ++attempts < MAKE_ATTEMPTS);
+	return result;
 }
 
 int beneath_remove_empty(int base, const char *path, struct error *err)

@@ -321,15 +321,21 @@ int catalog_remove(struct catalog *catalog, const struct volume_hash *hash, stru
 	return catalog_sync(catalog, err);
 }
 
+/* Whether somebody has removed the directory FD: on NFS its handle is stale. */
+static bool is_removed(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) < 0 ? errno == ESTALE : status.st_nlink == 0;
+}
+
 /* FD, which stays what it is; a directory that somebody has removed is made again under it. */
 static int still_there(const struct catalog *catalog, const char *name, int fd)
 {
 	_cleanup_close_ int again = -1;
-	struct stat status;
 	struct error later;
 
-	if (fstat(fd, &status) < 0 || status.st_nlink > 0 ||
-		open_dir(catalog->own_fd, name, true, &again, &later) < 0)
+	if (!is_removed(fd) || open_dir(catalog->own_fd, name, true, &again, &later) < 0)
 		return fd;
 	/* At once for all who use it, and for those who do so at this moment. */
 	(void)dup3(again, fd, O_CLOEXEC);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -161,6 +162,68 @@ static void test_make_races_with_prune(void **state)
 	assert_int_equal(faccessat(root, "ns", F_OK, 0), -1);
 }
 
+static const struct fs_calls *kernel_calls;
+static int stale; /* calls that are still to fail */
+
+static bool is_stale(void)
+{
+	errno = ESTALE;
+	return stale > 0 && stale--;
+}
+
+static int stale_mkdirat(int dir, const char *name, mode_t mode)
+{
+	return is_stale() ? -1 : kernel_calls->mkdirat(dir, name, mode);
+}
+
+static int stale_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	return is_stale() ? -1 : kernel_calls->renameat(from_dir, from, to_dir, to);
+}
+
+static int stale_unlinkat(int dir, const char *name, int flags)
+{
+	return is_stale() ? -1 : kernel_calls->unlinkat(dir, name, flags);
+}
+
+/* What NFS says of a directory that was pruned after it was opened; and of a base, for ever. */
+static void test_stale_parents(void **state)
+{
+	static const int times[] = {0, 1, 2, INT_MAX};
+	struct fs_calls calls = *fs_calls;
+	_cleanup_close_ int root = open_root(*state);
+
+	kernel_calls = fs_calls;
+	calls.mkdirat = stale_mkdirat;
+	calls.renameat = stale_renameat;
+	calls.unlinkat = stale_unlinkat;
+	fs_calls = &calls;
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+		int right = times[i] == INT_MAX ? -1 : 0;
+		_cleanup_close_ int fd = -1;
+		struct error err;
+		bool created;
+
+		stale = times[i];
+		assert_int_equal(beneath_make_dir(root, "a/b", &fd, &created, &err), right);
+		assert_true(right == 0 || err.errnum == ESTALE);
+		stale = 0;
+		assert_int_equal(mkdirat(root, "c", 0755), 0);
+		stale = times[i];
+		assert_int_equal(beneath_move(root, "c", root, "a/c/c", &err), right);
+		assert_int_equal(faccessat(root, right == 0 ? "a/c/c" : "c", F_OK, 0), 0);
+		stale = times[i];
+		assert_int_equal(
+			beneath_remove_empty(root, right == 0 ? "a/c/c" : "c", &err), right);
+		assert_true(right == 0 || err.errnum == ESTALE);
+		stale = 0;
+		beneath_prune_parents(root, "a/c/c");
+		assert_int_equal(beneath_remove_empty(root, "a/b", &err), 0);
+		beneath_prune_parents(root, "a/b");
+	}
+	fs_calls = kernel_calls;
+}
+
 /* Without openat2 a bind mount of the same file system is told by its mount only. */
 static void test_entries_on_mounts(void **state)
 {
@@ -190,6 +253,7 @@ int main(void)
 		TEST(test_confinement),
 		TEST(test_make_and_prune),
 		TEST(test_make_races_with_prune),
+		TEST(test_stale_parents),
 		TEST(test_entries_on_mounts),
 	};
 
