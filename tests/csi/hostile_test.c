@@ -27,8 +27,8 @@
 #include "tree_listing.h"
 
 #define WORKERS 4
-#define ROUNDS  600 /* volumes each worker makes, and deletes if it can */
-#define HANDS   3   /* hostile: a process, and threads */
+#define ROUNDS  fixture_fewer(600) /* volumes each worker makes, and deletes if it can */
+#define HANDS   3                  /* hostile: a process, and threads */
 #define DEPTH   4096
 
 /* No call may hang: the whole test takes a few seconds. */
@@ -52,7 +52,7 @@ static const char *const targets[] = {
 struct hand {
 	struct fixture *fixture;
 	int root; /* of the base */
-	unsigned seed, number;
+	unsigned seed, number, asides;
 	unsigned *swaps; /* shared by all, processes too */
 	atomic_bool stop;
 };
@@ -85,6 +85,22 @@ static void make_link(struct hand *hand, int dir, const char *name)
 		return; /* there is one already */
 }
 
+/* NFS cannot exchange two names: it takes three renames, and between them one name is free. */
+static int exchange(struct hand *hand, int dir, const char *name, int other_dir, const char *other)
+{
+	char aside[32];
+
+	if (!fixture_is(FIXTURE_MOUNTED))
+		return (int)syscall(SYS_renameat2, dir, name, other_dir, other, RENAME_EXCHANGE);
+	snprintf(aside, sizeof(aside), "aside-%u-%u", hand->number, hand->asides++);
+	if (renameat(dir, name, other_dir, aside) < 0)
+		return -1;
+	if (renameat(other_dir, other, dir, name) == 0)
+		return renameat(other_dir, aside, other_dir, other);
+	(void)renameat(other_dir, aside, dir, name);
+	return -1;
+}
+
 /* Put a link in the place of NAME in DIR for a moment. */
 static void swap(struct hand *hand, int dir, const char *name)
 {
@@ -94,12 +110,12 @@ static void swap(struct hand *hand, int dir, const char *name)
 	snprintf(slot, sizeof(slot), "%u", hand->number);
 	unlinkat(evil, slot, 0);
 	make_link(hand, evil, slot);
-	if (syscall(SYS_renameat2, dir, name, evil, slot, RENAME_EXCHANGE) < 0)
+	if (exchange(hand, dir, name, evil, slot) < 0)
 		return;
 	__atomic_add_fetch(hand->swaps, 1, __ATOMIC_RELAXED);
 	for (unsigned wait = draw(hand, 4); wait--;)
 		sched_yield();
-	syscall(SYS_renameat2, dir, name, evil, slot, RENAME_EXCHANGE);
+	(void)exchange(hand, dir, name, evil, slot);
 }
 
 /* What a pod does that has its working directory in the volume, wherever that moves. */
@@ -115,7 +131,7 @@ static void harass(struct hand *hand, int dir)
 		if (mkdirat(dir, a, 0755) < 0 && errno == ENOENT)
 			return;
 		make_link(hand, dir, b);
-		syscall(SYS_renameat2, dir, a, dir, b, RENAME_EXCHANGE);
+		(void)exchange(hand, dir, a, dir, b);
 		sub = open_plain(dir, "sub");
 		if (sub >= 0)
 			renameat(dir, a, sub, "moved");
@@ -407,7 +423,11 @@ static void check_fight(struct fixture *fixture, size_t kind, unsigned *swaps)
 	unsigned created = 0, deleted = 0;
 
 	for (unsigned i = 0; i < HANDS; i++)
-		hands[i] = (struct hand){fixture, root, i + 1, i, swaps, false};
+		hands[i] = (struct hand){.fixture = fixture,
+			.root = root,
+			.seed = i + 1,
+			.number = i,
+			.swaps = swaps};
 	for (unsigned i = 0; i < WORKERS; i++)
 		workers[i] = (struct worker){fixture, i, on_delete[kind].parameter, 0, 0};
 	*swaps = 0;

@@ -155,7 +155,7 @@ static void test_archive(void **state)
 	assert_int_equal(count(fixture, NULL), 1);
 	/* Removed by hand. */
 	assert_int_equal(rename(fixture_path(fixture, "root/.ordinal/archive/shop"),
-				 fixture_path(fixture, "elsewhere")),
+				 fixture_path(fixture, "root/elsewhere")),
 		0);
 	assert_int_equal(count(fixture, NULL), 0);
 }

@@ -42,6 +42,13 @@ bool fixture_is_nfs(void)
 	return fixture_is(FIXTURE_NFS);
 }
 
+unsigned fixture_fewer(unsigned count)
+{
+	unsigned every = fixture_is(FIXTURE_MOUNTED) ? FIXTURE_GUEST_STRIDE : 1;
+
+	return (count + every - 1) / every;
+}
+
 /* Where the export is mounted by the driver and by the tests, for all tests of a program: mounting
  * takes a while in a guest, and a new driver finds what another one has mounted. */
 static char kept[64];

@@ -10,9 +10,6 @@
 #include "fixture.h"
 #include "fs_calls.h"
 
-/* What a guest has time for. */
-#define GUEST_STRIDE 11
-
 static const struct fs_calls *kernel;
 
 static enum killer_mode mode;
@@ -148,5 +145,5 @@ bool killer_fail(int point, int errnum)
 
 int killer_stride(int usual)
 {
-	return fixture_is(FIXTURE_MOUNTED) ? usual * GUEST_STRIDE : usual;
+	return fixture_is(FIXTURE_MOUNTED) ? usual * FIXTURE_GUEST_STRIDE : usual;
 }
