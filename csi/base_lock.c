@@ -44,15 +44,20 @@ static int read_sign(int fd, char ret[BASE_LOCK_SIGN_MAX])
 	return 0;
 }
 
-/* A file that was removed says nothing about who has the one that may be there now. */
-static int check_there(int fd)
+/* A file that was removed or renamed says nothing about who has the one that may be there now. On
+ * NFS one that is removed on this machine is there still, by another name, as long as it is open.
+ */
+static int check_there(int dir, int fd)
 {
 	struct statx status;
+	struct stat named;
 
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_NLINK, &status) < 0)
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_NLINK | STATX_INO, &status) <
+			0 ||
+		fstatat(dir, "lock", &named, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
 	errno = ENOENT;
-	return status.stx_nlink ? 0 : -1;
+	return status.stx_nlink && status.stx_ino == named.st_ino ? 0 : -1;
 }
 
 /* Say in the file who has the lock since when, for the message that others get, and so that who had
@@ -147,11 +152,12 @@ int base_lock_take(struct base_lock *lock, int dir, struct error *err)
 		return explain(fd, errnum, err);
 	}
 	(void)base_lock_wanted(dir); /* nobody waits for us yet */
-	if (check_there(fd) < 0 || sign(lock, fd) < 0)
+	if (check_there(dir, fd) < 0 || sign(lock, fd) < 0)
 		return error_set(err, ERROR_UNAVAILABLE, "sign .ordinal/lock: %s: try again",
 			strerror(errno));
 	pthread_mutex_lock(&lock->mutex);
 	lock->fd = take_fd(&fd);
+	lock->dir = dir;
 	lock->lost.kind = ERROR_NONE;
 	pthread_mutex_unlock(&lock->mutex);
 	return 0;
@@ -167,7 +173,7 @@ static int ask(const struct base_lock *lock, struct error *err)
 		explain(lock->fd, errno, err);
 		return error_prefix(err, "the lock was lost");
 	}
-	if (check_there(lock->fd) < 0 || read_sign(lock->fd, text) < 0)
+	if (check_there(lock->dir, lock->fd) < 0 || read_sign(lock->fd, text) < 0)
 		return error_set(err, ERROR_UNAVAILABLE, "the lock .ordinal/lock was lost: %s",
 			strerror(errno));
 	if (!strcmp(text, lock->sign))

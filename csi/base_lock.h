@@ -19,6 +19,7 @@
 
 struct base_lock {
 	int fd;                        /* of the file while it is held, or -1 */
+	int dir;                       /* where the file is; borrowed */
 	char sign[BASE_LOCK_SIGN_MAX]; /* what the file says while it is ours */
 
 	pthread_mutex_t mutex; /* guards the rest */
@@ -31,9 +32,9 @@ struct base_lock {
 void base_lock_init(struct base_lock *lock);
 void base_lock_done(struct base_lock *lock);
 
-/* Take the lock on the file `lock` in DIR, which is made, and sign it. ERROR_UNAVAILABLE says which
- * process has it; ERROR_FAILED_PRECONDITION where no lock is possible, or would not reach other
- * machines. One thread at a time. */
+/* Take the lock on the file `lock` in DIR, which is made, and sign it; DIR stays open as long as it
+ * is held. ERROR_UNAVAILABLE says which process has it; ERROR_FAILED_PRECONDITION where no lock is
+ * possible, or would not reach other machines. One thread at a time. */
 int base_lock_take(struct base_lock *lock, int dir, struct error *err);
 
 /* Whether a process that did not get the lock in DIR has asked for it since this was called last.

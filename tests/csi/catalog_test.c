@@ -290,7 +290,7 @@ static void test_full_disk_gathers_no_files(void **state)
 	catalog_free(catalog);
 }
 
-/* Somebody removed the file, and the next process locks another one. */
+/* Somebody removed the file, or renamed it, and the next process locks another one. */
 static void test_lost_lock(void **state)
 {
 	const struct fixture *fixture = *state;
@@ -316,6 +316,11 @@ static void test_lost_lock(void **state)
 	assert_int_equal(catalog_check_lock(second, &err), -1);
 	assert_int_equal(catalog_lock(catalog, &err), 0);
 	assert_int_equal(catalog_check_lock(catalog, &err), 0);
+	assert_int_equal(rename(fixture_path(fixture, "root/.ordinal/lock"),
+				 fixture_path(fixture, "root/.ordinal/old")),
+		0);
+	assert_int_equal(catalog_check_lock(catalog, &err), -1);
+	assert_int_equal(catalog_lock(second, &err), 0);
 }
 
 /* The file says that another had it: what was read is old. */
