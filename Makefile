@@ -39,7 +39,8 @@ PROGRAMS  := $(BUILD)/ordinal-provisioner $(BUILD)/ordinal-csi $(BUILD)/kubectl-
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/include/*_test.c tests/provisioner/*_test.c \
              tests/provisioner/kubectl/*_test.c tests/csi/*_test.c))
 # What runs in guests of User-Mode Linux is never sanitized.
-GUEST_TESTS := $(patsubst %.c,build/%,$(wildcard tests/uml/*_test.c))
+GUEST_TESTS := $(patsubst %.c,build/%,$(wildcard tests/uml/*_test.c)) \
+               $(addprefix build/tests/csi/,$(shell tests/csi/core_tests))
 Q         := $(if $(V),,@)
 say        = @printf '  %-6s %s\n'
 SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] provisioner/*/*.[ch] csi/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])

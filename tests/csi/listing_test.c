@@ -322,7 +322,7 @@ static void check_validated(struct fixture *fixture, const char *id, const char 
 			&csi__v1__validate_volume_capabilities_request__parameters_entry__descriptor),
 		.key = (char *)"onDelete",
 		.value = (char *)parameter};
-	void *contexts[] = {&context}, *parameters[] = {&on_delete};
+	void *contexts[] = {&context}, *parameters[3] = {&on_delete};
 	Csi__V1__VolumeCapability__AccessMode mode = CSI__V1__VOLUME_CAPABILITY__ACCESS_MODE__INIT;
 	Csi__V1__VolumeCapability__MountVolume mount_volume =
 		CSI__V1__VOLUME_CAPABILITY__MOUNT_VOLUME__INIT;
@@ -342,7 +342,9 @@ static void check_validated(struct fixture *fixture, const char *id, const char 
 	request.volume_context = (void *)contexts;
 	request.n_volume_context = context_path ? 1 : 0;
 	request.parameters = (void *)parameters;
-	request.n_parameters = parameter ? 1 : 0;
+	if (parameter)
+		request.n_parameters =
+			fixture_add_location(on_delete.base.descriptor, parameters, 1);
 	response = fixture_expect(fixture, "Controller/ValidateVolumeCapabilities", &request,
 		&csi__v1__validate_volume_capabilities_response__descriptor, ERROR_NONE, NULL);
 	assert_true(!response->confirmed == (wrong != NULL));

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Run the test programs of this folder in a guest: guest 1 has the kernel's NFS server, with an ext4
 # disk at /srv, and runs them; guest 2 is another machine for those that need two; ganesha serves from
-# outside. They may ask for what `answer` below knows. The tests of the driver's core (build/tests/csi/...)
-# run there where they are named, over an export that the driver mounts.
+# outside. They may ask for what `answer` below knows. So are the tests of the driver's core
+# (build/tests/csi/...), over an export that the driver mounts.
 #
-# usage: tests/uml/guests_test.sh [PROGRAM...]     default: all of this folder
+# usage: tests/uml/guests_test.sh [PROGRAM...]     default: all
 set -u
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/guests.sh"
@@ -58,7 +58,9 @@ settings() {
 sandbox "$@"
 cd "$uml_root" || exit 1
 # locks_test is last: it ends statd in guest 1, and leaves mounts there that others would count.
-[ $# -gt 0 ] || set -- "$build"/uml/guest_test "$build"/uml/nfs_mount_test "$build"/uml/locks_test
+mapfile -t core < <(tests/csi/core_tests)
+[ $# -gt 0 ] || set -- "$build"/uml/guest_test "$build"/uml/nfs_mount_test "${core[@]/#/$build/csi/}" \
+  "$build"/uml/locks_test
 network_up
 disk
 core_disk
@@ -77,7 +79,9 @@ guest_run 1 180 "mkdir -p /core && mount -o minixdf /dev/ubdb /core && rmdir /co
 failed=()
 for program; do
   echo "== $program (in a guest)"
+  begun=$SECONDS
   guest_run 1 $limit "$(settings "$program") $program" || failed+=("$program")
+  echo "== $((SECONDS - begun)) seconds"
 done
 guest_stop 1
 guest_stop 2
