@@ -506,20 +506,25 @@ static int create_and_delete(struct worker *worker)
 	char ordinal[16], name[32];
 	struct volume_request request = {name, {4096, 0}, &parameters, NULL, NULL};
 	struct volume volume, found;
+	int result;
 
 	snprintf(ordinal, sizeof(ordinal), "%d", worker->number);
 	snprintf(name, sizeof(name), "pvc-%d", worker->number);
 	parameters.ordinal = ordinal;
 	/* The volume before it is still in the trash: callers repeat. */
 	while (volumes_create(worker->volumes, &request, &volume, &worker->err) < 0)
-		if (worker->err.kind != ERROR_ABORTED)
+		if (!scene_is_busy(&worker->err))
 			return -1;
-	if (volumes_find(worker->volumes, volume.id, &found, &worker->err) == 0)
+	do
+		result = volumes_find(worker->volumes, volume.id, &found, &worker->err);
+	while (result < 0 && scene_is_busy(&worker->err));
+	if (result == 0)
 		volume_done(&found);
 	else if (worker->err.kind != ERROR_NOT_FOUND) /* the other one was faster */
 		return -1;
-	if (volumes_delete(worker->volumes, volume.id, NULL, &worker->err) < 0)
-		return -1;
+	while (volumes_delete(worker->volumes, volume.id, NULL, &worker->err) < 0)
+		if (!scene_is_busy(&worker->err))
+			return -1;
 	volume_done(&volume);
 	worker->err.kind = ERROR_NONE;
 	return 0;

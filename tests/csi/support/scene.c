@@ -85,6 +85,12 @@ const char *scene_id(const struct volumes *volumes, const struct wish *wish)
 	return texts[number];
 }
 
+bool scene_is_busy(const struct error *err)
+{
+	return err->kind == ERROR_ABORTED ||
+	       (err->kind == ERROR_UNAVAILABLE && strstr(err->text, "calls wait for it already"));
+}
+
 int scene_try_delete(struct volumes *volumes, const struct wish *wish, struct error *err)
 {
 	int result = volumes_delete(volumes, scene_id(volumes, wish), NULL, err);
