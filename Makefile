@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-#   make            build build/ordinal-provisioner, build/ordinal-csi and build/kubectl-ordinal
+#   make            build ordinal-provisioner, ordinal-csi with its helper, and kubectl-ordinal in build
 #   make demo       the main job on a real Kubernetes, narrated   (KEEP=1, CLUSTER=current, IMAGE=)
 #   make test       unit tests, and all that needs no cluster     (SANITIZE=address,undefined)
 #   make soak       20,000 random schedules of claims and faults      (SEED=, COUNT=)
@@ -35,7 +35,7 @@ PROTO_SRC := $(PROTOS:%=$(BUILD)/proto/%.pb-c.c)
 objects    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(1)))) \
              $(patsubst %,$(BUILD)/%.o,$(wildcard $(addsuffix /*.html,$(1))))
 SHARED    := $(call objects,include) $(PROTO_SRC:.c=.o)
-PROGRAMS  := $(BUILD)/ordinal-provisioner $(BUILD)/ordinal-csi $(BUILD)/kubectl-ordinal
+PROGRAMS  := $(addprefix $(BUILD)/,ordinal-provisioner ordinal-csi ordinal-csi-helper kubectl-ordinal)
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/include/*_test.c tests/provisioner/*_test.c \
              tests/provisioner/kubectl/*_test.c tests/csi/*_test.c))
 # What runs in guests of User-Mode Linux is never sanitized.
@@ -43,7 +43,7 @@ GUEST_TESTS := $(patsubst %.c,build/%,$(wildcard tests/uml/*_test.c)) \
                $(addprefix build/tests/csi/,$(shell tests/csi/core_tests))
 Q         := $(if $(V),,@)
 say        = @printf '  %-6s %s\n'
-SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] provisioner/*/*.[ch] csi/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
+SOURCES   := $(wildcard include/*.[ch] provisioner/*.[ch] provisioner/*/*.[ch] csi/*.[ch] csi/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 GO_SOURCES := $(wildcard tests/deploy/*/*.go)
 SCRIPTS    = $(shell grep -lE '^\#!.*(bash|/sh)' $$(git ls-files hack tests .ci 2>/dev/null) 2>/dev/null)
 
@@ -89,11 +89,15 @@ $(BUILD)/%.html.o: %.html | build/.packages-build
 
 $(BUILD)/ordinal-provisioner: $(call objects,provisioner) $(SHARED)
 $(BUILD)/ordinal-csi: $(call objects,csi) $(SHARED)
-# Of the provisioner it gets what it uses: as an archive, the rest stays out, and gRPC with it.
+# Of the other programs they get what they use: as an archive, the rest stays out, and gRPC with it.
+$(BUILD)/ordinal-csi-helper: $(call objects,csi/helper) $(BUILD)/csi.a
 $(BUILD)/kubectl-ordinal: $(call objects,provisioner/kubectl) $(BUILD)/provisioner.a
+$(BUILD)/csi.a: $(filter-out %/main.o,$(call objects,csi)) $(SHARED)
 $(BUILD)/provisioner.a: $(filter-out %/main.o,$(call objects,provisioner)) $(SHARED)
+$(BUILD)/%.a:
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
+$(BUILD)/csi/helper/%.o: CPPFLAGS += -Icsi
 $(BUILD)/provisioner/kubectl/%.o: CPPFLAGS += -Iprovisioner
 $(PROGRAMS):
 	$(say) LD $@
@@ -139,7 +143,7 @@ $(STATUS_SERVER): $(BUILD)/tests/provisioner/status_server.o $(call objects,test
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 $(BUILD)/tests/provisioner/csi_client_failures_test: | $(BUILD)/tests/provisioner/scripted_driver
 # These start the programs.
-$(BUILD)/tests/csi/restart_test: | $(BUILD)/ordinal-csi
+$(BUILD)/tests/csi/restart_test: | $(BUILD)/ordinal-csi $(BUILD)/ordinal-csi-helper
 $(BUILD)/tests/provisioner/crash_test: | $(BUILD)/ordinal-provisioner
 $(BUILD)/tests/provisioner/reclaim_table_test: | $(BUILD)/ordinal-csi
 $(BUILD)/tests/provisioner/kubectl/program_test: | $(BUILD)/kubectl-ordinal
@@ -173,7 +177,7 @@ bench-csi: $(BUILD)/ordinal-csi $(BUILD)/tests/bench/csi/csi_bench
 	@$(BUILD)/tests/bench/csi/csi_bench --driver=$< $(if $(BENCH_DIR),--dir="$(BENCH_DIR)") \
 		$(BENCH_FLAGS)
 
-bench-nfs: build/ordinal-csi build/tests/bench/nfs/nfs_bench | build/.packages-uml
+bench-nfs: build/ordinal-csi build/tests/bench/nfs/nfs_bench | build/ordinal-csi-helper build/.packages-uml
 	@tests/bench/nfs/run $^ $(BENCH_FLAGS)
 
 bench-provisioner: $(PROGRAMS) $(BUILD)/tests/bench/provisioner/provisioner_bench

@@ -2,6 +2,7 @@
 #include "helper.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -78,6 +79,15 @@ int helper_main(int argc, char **argv)
 	return 2;
 }
 
+/* The program beside this one that only helps: "-helper" is added to the path. */
+static const char *small_program(char *path, size_t size)
+{
+	ssize_t length = readlink("/proc/self/exe", path, size - sizeof("-helper"));
+
+	strcpy(path + (length > 0 ? length : 0), "-helper");
+	return path;
+}
+
 /* Start it with its standard output at *RET_PIPE. */
 static int start(const struct helper *helper, pid_t *ret_pid, int *ret_pipe, struct error *err)
 {
@@ -86,6 +96,7 @@ static int start(const struct helper *helper, pid_t *ret_pid, int *ret_pipe, str
 	_cleanup_close_ int reading = -1, writing = -1;
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
+	char path[PATH_MAX];
 	sigset_t none;
 	int ends[2], result;
 
@@ -101,7 +112,11 @@ static int start(const struct helper *helper, pid_t *ret_pid, int *ret_pipe, str
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
 	posix_spawnattr_setsigmask(&attributes, &none);
-	result = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+	result = posix_spawn(
+		ret_pid, small_program(path, sizeof(path)), &actions, &attributes, argv, environ);
+	if (result)
+		result = posix_spawn(
+			ret_pid, "/proc/self/exe", &actions, &attributes, argv, environ);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	if (result)

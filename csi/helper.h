@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Work that may hang for ever, because a server does not answer, in a process of its own: this
- * program, started anew, with a time limit. Its own threads would stay in the kernel.
+ * Work that may hang for ever, because a server does not answer, in a process of its own with a
+ * time limit: the program PROGRAM-helper beside this one, or, where that is missing, this one
+ * started anew. Its own threads would stay in the kernel.
  */
 #ifndef ORDINAL_HELPER_H
 #define ORDINAL_HELPER_H

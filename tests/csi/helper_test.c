@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -92,6 +93,23 @@ static void test_answers(void **state)
 	}
 }
 
+/* The program beside this one does the work, where there is one. */
+static void test_small_program(void **state)
+{
+	char path[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof("-helper"));
+	struct error err;
+
+	(void)state;
+	assert_true(length > 0);
+	strcpy(path + length, "-helper");
+	assert_int_equal(symlink("/bin/false", path), 0);
+	(void)run("succeed", NULL, 60000, &err);
+	assert_int_equal(unlink(path), 0);
+	assert_non_null(strstr(err.text, "a helper process failed"));
+	assert_int_equal(run("succeed", NULL, 60000, &err), ERROR_NONE);
+}
+
 static int no_children_are_left(void)
 {
 	return waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
@@ -152,6 +170,7 @@ int main(void)
 #define SCRATCH(name) cmocka_unit_test_setup_teardown(name, fixture_scratch, fixture_done)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_small_program),
 		SCRATCH(test_hanging),
 		SCRATCH(test_no_time),
 		cmocka_unit_test(test_callers),
