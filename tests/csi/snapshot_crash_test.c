@@ -168,13 +168,16 @@ static const struct wish restored = {.name = "pvc-3"};
 
 static int restore(struct volumes *volumes, struct error *err)
 {
+	struct parameters parameters = restored_parameters;
 	struct volume_request request = {.name = restored.name,
 		.size = {4096, 0},
 		.source = archive,
-		.parameters = &restored_parameters};
+		.parameters = &parameters};
 	struct volume volume = {0};
-	int result = volumes_create(volumes, &request, &volume, err);
+	int result;
 
+	fixture_locate(&parameters);
+	result = volumes_create(volumes, &request, &volume, err);
 	volume_done(&volume);
 	return result;
 }

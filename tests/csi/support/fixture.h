@@ -35,7 +35,7 @@ bool fixture_is_nfs(void);
 
 /* How many of COUNT rounds of the same there is time for: in a guest, which is slow, every so
  * manieth is done. */
-#define FIXTURE_GUEST_STRIDE 11
+#define FIXTURE_GUEST_STRIDE 17
 unsigned fixture_fewer(unsigned count);
 
 /* For the table of a program: a test of some back ends only. What others do instead, or why there

@@ -102,9 +102,11 @@ static void say_where(bool repeat, int point, int again)
 static void run(struct fixture *fixture, const struct story *story, bool repeat)
 {
 	for (int mode = KILLER_BEFORE; mode <= KILLER_AFTER; mode++) {
+		int stride = killer_stride(1);
 		bool killed = true;
 
-		for (int point = 0; killed; point += killer_stride(1)) {
+		/* After one call is before the next: where few are tried, each way has others. */
+		for (int point = mode * (stride / 2); killed; point += stride) {
 			say_where(repeat, point, -1);
 			prepare(fixture, story);
 			killed = run_killed(fixture, story->operation, point, mode);
