@@ -6,8 +6,10 @@ lab_help() {
   cat <<END
 usage: hack/lab COMMAND
 
-  up [--nodes N] [--uml M]  build or find Kubernetes, start it with N nodes (default 1; 0 with --uml) and M that have a
-                            kernel of their own, with NFS; wait until Ready
+  up [--nodes N] [--uml M] [--disks FOLDER]
+                            build or find Kubernetes, start it with N nodes (default 1; 0 with --uml) and M that have a
+                            kernel of their own, with NFS; wait until Ready. With --disks, FOLDER/NODE of this machine
+                            is /var/lib/ordinal of each node without such a kernel, and outlives the lab
   down                      end it and everything in it
   status                    tell how it is; succeeds if it is up and healthy
   node add [--uml] [NAME]   add a node (node-1, node-2, ...); with --uml one that has a kernel of its own, with NFS
@@ -32,12 +34,16 @@ END
 require_root() { [ "$(id -u)" -eq 0 ] || die "needs root, for namespaces and cgroups"; }
 
 lab_up() {
-  local nodes='' guests=0
+  local nodes='' guests=0 disks=''
   while [ $# -gt 0 ]; do
-    [[ ${2:-} =~ ^(0|[1-9][0-9]?)$ ]] || usage_error "$1 needs a number from 0 to 99"
+    [ "$1" = --disks ] || [[ ${2:-} =~ ^(0|[1-9][0-9]?)$ ]] || usage_error "$1 needs a number from 0 to 99"
     case $1 in
       --nodes) nodes=$2 ;;
       --uml) guests=$2 ;;
+      --disks)
+        [ -d "${2:-}" ] || usage_error "--disks needs a folder that exists"
+        disks=$(realpath "$2")
+        ;;
       *) usage_error "up does not understand '$1'" ;;
     esac
     shift 2
@@ -61,7 +67,7 @@ lab_up() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   trap 'exit 129' HUP
-  step "namespaces and network" keeper_start
+  step "namespaces and network" keeper_start "$disks"
   step "images" images_make
   step "control plane" inside control_plane
   nodes_add node "$nodes"

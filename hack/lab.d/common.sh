@@ -8,7 +8,7 @@ export LAB_CACHE=${LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ordinal-lab}
 
 lab_program=$(realpath "$lab_dir/../lab")
 lab_runs=/run/ordinal-lab
-lab_run=$lab_runs/$LAB_NAME    # all that the lab has on the host: who runs it, kubeconfig, bin -> servers
+lab_run=$lab_runs/$LAB_NAME    # all that the lab has on the host: who runs it, kubeconfig, bin -> servers, disks
 lab_scratch=$lab_run/scratch   # a tmpfs that only the lab's namespaces see: data, keys, logs, nodes
 lab_logs=$lab_scratch/logs
 lab_link=lab-$LAB_NAME         # the host's end of the way into the lab

@@ -155,6 +155,7 @@ node_root() {
     bare_mount -t tmpfs -o mode=755 tmpfs "$root/$path"
   done
   chmod 1777 "$root/tmp"
+  node_disk "${node##*/}" "$root/var/lib/ordinal"
   mkdir -p "$root"/run/{lock,lab/{bin,kubernetes,images,logs}}
   bare_mount --bind "$lab_run/bin/" "$root/run/lab/bin"
   bare_mount --bind "$node/kubernetes" "$root/run/lab/kubernetes"
@@ -169,6 +170,13 @@ node_root() {
   umount -n -l . # the old root
   cd /
   bare_mount --make-rshared /
+}
+
+# What outlives the lab, where `up --disks` said so.
+node_disk() {
+  [ -e "$lab_run/disks" ] || return 0
+  mkdir -p "$lab_run/disks/$1" "$2"
+  bare_mount --bind "$lab_run/disks/$1" "$2"
 }
 
 node_devices() {

@@ -83,11 +83,12 @@ keeper_is() {
   mv "$lab_run/keeper.new" "$lab_run/keeper"
 }
 
-# Starts the keeper; leaves the pipe to it open in $lifeline.
+# keeper_start DISKS: starts the keeper; leaves the pipe to it open in $lifeline.
 keeper_start() {
   mkdir -p "$lab_scratch"
   keeper_is $$ # until there is one
   ln -s "$servers" "$lab_run/bin"
+  [ -z "$1" ] || ln -s "$1" "$lab_run/disks"
   exec {lifeline}> >(run_clean setsid "$lab_program" __run keeper >"$lab_run/keeper.log" 2>&1)
   wait_for 10 lab_alive || {
     cat "$lab_run/keeper.log" >&2

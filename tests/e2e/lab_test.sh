@@ -193,6 +193,7 @@ machine >"$work/before"
 
 check "unknown command: exit code 2" wrong_usage nonsense
 check "unknown option: exit code 2" wrong_usage up --nodes many
+check "disks in no folder: exit code 2" wrong_usage up --disks "$work/nowhere"
 check "up" lab up
 check "up again changes nothing" lab up
 check "status" lab status
