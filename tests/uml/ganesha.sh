@@ -1,33 +1,40 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # An NFSv4 server in user space: $ganesha_address:/export, with its files in $ganesha_dir, which whoever
-# sources this says; it speaks the minor versions $ganesha_minors. It can hang, and come back as another one.
+# sources this says; or several exports, each with a folder of its name there. It speaks the minor
+# versions $ganesha_minors. It can hang, and come back as another one.
 # shellcheck disable=SC2154
 
 ganesha_pid='' ganesha_minors="0, 1, 2"
+ganesha_exports=(export)
 
-ganesha_conf() {
+ganesha_conf() { # [SQUASH]
+  local i
   cat <<END
 NFS_CORE_PARAM {
   Protocols = 4; NFS_Port = 2049; Bind_addr = $ganesha_address;
-  Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = none;
+  Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false;
 }
 NFSV4 {
   Minor_Versions = $ganesha_minors; Lease_Lifetime = 20; Graceless = true;
   RecoveryBackend = fs; RecoveryRoot = $ganesha_dir;
 }
 NFS_KRB5 { Active_krb5 = false; }
+END
+  for i in "${!ganesha_exports[@]}"; do
+    cat <<END
 EXPORT {
-  Export_Id = 1; Path = $ganesha_dir/export; Pseudo = /export;
+  Export_Id = $((i + 1)); Path = $ganesha_dir/${ganesha_exports[i]}; Pseudo = /${ganesha_exports[i]};
   Access_Type = RW; Squash = ${1:-no_root_squash}; SecType = sys; Protocols = 4; Transports = TCP;
   FSAL { Name = VFS; }
 }
 END
+  done
 }
 
 # ganesha_start [SQUASH]: returns when it serves.
 ganesha_start() {
-  mkdir -p "$ganesha_dir/export"
+  mkdir -p "${ganesha_exports[@]/#/$ganesha_dir/}"
   ganesha_conf "$@" >"$ganesha_dir/conf"
   : >"$ganesha_dir/log"
   ganesha.nfsd -F -f "$ganesha_dir/conf" -L "$ganesha_dir/log" -p "$ganesha_dir/pid" \
