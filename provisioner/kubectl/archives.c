@@ -100,9 +100,11 @@ static int call(const struct archives_access *access, const struct archive *wher
 	if (access->api->call(access->api->self, &request, ret_answer, err) == 0)
 		return 0;
 	if (err && strstr(err->text, "HTTP status 404"))
-		error_prefix(err, "the provisioner in pod %s serves no archives: it may be too old",
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"the provisioner in pod %s serves no archives: it needs the argument "
+			"--archives",
 			where->pod);
-	if (err && (err->kind == ERROR_UNAUTHORIZED || err->kind == ERROR_FORBIDDEN))
+	if (err && err->kind == ERROR_UNAUTHORIZED && !access->token)
 		error_prefix(err, "the archives need a token: give --token-file, or set "
 				  "ORDINAL_TOKEN");
 	return -1;

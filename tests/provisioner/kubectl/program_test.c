@@ -24,7 +24,7 @@ struct fixture {
 	struct api_server *server;
 	char *folder, *kubeconfig;
 	bool no_stats;  /* kubelet does not answer */
-	char *archives; /* what the provisioner answers, ' for " */
+	char *archives; /* what the provisioner answers, ' for "; NULL: that it serves none */
 	char *deleted;  /* the query of the last DELETE */
 	int code;
 	char *out, *err;
@@ -41,6 +41,8 @@ static struct api_answer json_answer(const char *text)
 
 static struct api_answer serve_archives(struct fixture *fixture, const struct api_request *request)
 {
+	if (!fixture->archives)
+		return api_answer_plain(404, "Not Found");
 	if (strcmp(request->token, TOKEN))
 		return api_answer_failure(401, "Unauthorized", NULL, NULL, "wrong token");
 	if (!strcmp(request->method, "GET"))
@@ -288,8 +290,11 @@ static void test_archive_list(void **state)
 	assert_non_null(strstr(fixture->out, "NotReady"));
 	check(fixture, "archive list -n shop -o json", 0, "\"id\": \"1:a&b\"", "");
 	assert_null(strstr(fixture->out, "1:c"));
-	setenv("ORDINAL_TOKEN", "wrong", 1);
+	unsetenv("ORDINAL_TOKEN");
 	check(fixture, "archive list", 1, "", "the archives need a token: give --token-file");
+	setenv("ORDINAL_TOKEN", "wrong", 1);
+	check(fixture, "archive list", 1, "", "wrong token");
+	assert_null(strstr(fixture->err, "the archives need a token"));
 	setenv("ORDINAL_TOKEN", "a b", 1);
 	check(fixture, "archive list", 1, "", "ORDINAL_TOKEN: what is there is no token");
 	free(write_file(fixture->folder, "token", TOKEN "\n"));
@@ -300,9 +305,13 @@ static void test_archive_list(void **state)
 			abort();
 		check(fixture, line, 0, "1:a&b", "");
 	}
+	setenv("ORDINAL_TOKEN", TOKEN, 1);
+	free(take_ptr(fixture->archives));
+	check(fixture, "archive list", 1, "",
+		"the provisioner in pod leader serves no archives: it needs the argument "
+		"--archives\n");
 	kubectl_delete(fixture->objects, "pods", "ordinal-system/leader");
 	kubectl_delete(fixture->objects, "pods", "ordinal-system/standby");
-	setenv("ORDINAL_TOKEN", TOKEN, 1);
 	check(fixture, "archive list", 1, "", "no provisioner of Ordinal runs in namespace");
 }
 
