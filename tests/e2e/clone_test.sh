@@ -21,16 +21,7 @@ copy_of refused original
 wait_for 60 "an event says that it is in use" event_says refused ProvisioningFailed "ordinal.dev/allow-live-copy"
 check "the claim is Pending" claim_is refused Pending
 check "no directory is made" node_lacks "/var/lib/ordinal/$story_namespace/refused"
-kube create -f - >/dev/null <<END
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: live, annotations: {ordinal.dev/allow-live-copy: "true"}}
-spec:
-  accessModes: [ReadWriteOnce]
-  storageClassName: e2e-copies
-  resources: {requests: {storage: 1Mi}}
-  dataSource: {kind: PersistentVolumeClaim, name: original}
-END
+CLAIM_NOTES='{ordinal.dev/allow-live-copy: "true"}' copy_of live original
 wait_for 60 "with the annotation that the event names it is Bound" claim_is live Bound
 check "and has the data" holds "$(data_of live)/folder/file" one
 

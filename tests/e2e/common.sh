@@ -23,6 +23,7 @@ begin() {
 
 before_install=(:) # COMMAND...: what the installation needs beside the cluster
 at_end=(:) # COMMAND...: what else is to be done at the end; it is told the test's exit code
+at_last=(:) # COMMAND...: and when the cluster, if the test made it, is down
 
 end() {
   local code=$?
@@ -34,15 +35,16 @@ end() {
   kube delete namespace "$story_namespace" --wait=false >/dev/null
   kube delete storageclass -l e2e=yes >/dev/null 2>&1
   cluster_down
+  "${at_last[@]}"
   exit $code
 }
 
-# claim NAME [CLASS] [SIZE] [EXTRA YAML OF THE SPEC]
+# claim NAME [CLASS] [SIZE] [EXTRA YAML OF THE SPEC]: with the annotations CLAIM_NOTES, a YAML map
 claim() {
   kube apply -f - >/dev/null <<END
 apiVersion: v1
 kind: PersistentVolumeClaim
-metadata: {name: $1, labels: {e2e: "yes"}}
+metadata: {name: $1, labels: {e2e: "yes"}, annotations: ${CLAIM_NOTES:-"{}"}}
 spec:
   accessModes: [${CLAIM_ACCESS:-ReadWriteOnce}]
   storageClassName: ${2:-ordinal-hostpath}
@@ -164,6 +166,25 @@ no_volumes_here() {
 # claims_bound N: N of the claims that were made by claim() are bound
 claims_bound() {
   [ "$(kube get pvc -l e2e=yes -o jsonpath='{range .items[?(@.status.phase=="Bound")]}{.metadata.name}{"\n"}{end}' | wc -l)" = "$1" ]
+}
+
+# with_flag FLAG, without_flag FLAG: the provisioner that is deployed for host paths runs with it, or
+# without it again, as it has to also after a test that failed: the lab is used by the ones after it.
+provisioner_patch() {
+  kube -n ordinal-system patch daemonset ordinal-hostpath --type=json -p \
+    "[$(jq -n --arg op "$1" --arg at "/spec/template/spec/containers/1/args/$2" --arg flag "$3" \
+      '{op: $op, path: $at, value: $flag}')]" >/dev/null
+}
+with_flag() {
+  provisioner_patch add - "$1"
+  wait_for 180 "the provisioner runs with $1" ordinal_runs
+}
+without_flag() {
+  local at
+  at=$(kube -n ordinal-system get daemonset ordinal-hostpath -o json |
+    jq --arg flag "$1" '.spec.template.spec.containers[1].args | index($flag)')
+  [ "$at" = null ] || provisioner_patch remove "$at" "$1"
+  kube -n ordinal-system rollout status daemonset/ordinal-hostpath --timeout=180s >/dev/null
 }
 
 # The node's own files, from outside any pod.

@@ -5,41 +5,26 @@
 set -euo pipefail
 # shellcheck source=tests/e2e/common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=tests/e2e/plugin.sh
+. "$(dirname "$0")/plugin.sh"
 
 base=/var/lib/ordinal
-here=$(mktemp -d)
 # shellcheck disable=SC2034 # common.sh uses it
-at_end=(forget)
-forget() { rm -rf "$here"; }
-
-# ordinal WORD...: the plugin, as kubectl runs it, against the lab as its admin. Its output goes to
-# files, too: a check asks for its exit code, the next one for its words.
-ordinal() {
-  local kubeconfig=${KUBECONFIG:-}
-  [ "${CLUSTER:-lab}" = current ] || kubeconfig=$("$lab" kubeconfig)
-  KUBECONFIG=$kubeconfig PATH="$e2e_project/build:$PATH" kubectl-ordinal "$@" >"$here/out" 2>"$here/err"
-}
-fails() { ! "$@"; }
-said() { contains "$(cat "$here/out" "$here/err")" "$1"; }
-exits() { # CODE COMMAND...
-  local wanted=$1 code=0
-  shift
-  "$@" || code=$?
-  [ $code = "$wanted" ]
-}
+at_end=(plugin_clean)
 
 # replica ORDINAL FIELD: of the JSON that was printed last
-replica() { jq -r --argjson n "$1" ".replicas[] | select(.ordinal == \$n) | .$2" "$here/out"; }
+replica() { printed -r --argjson n "$1" ".replicas[] | select(.ordinal == \$n) | .$2"; }
 all_ready() {
   ordinal get web -n "$story_namespace" -o json &&
-    [ "$(jq '[.replicas[] | select(.state == "Ready")] | length' "$here/out")" = 3 ]
+    [ "$(printed '[.replicas[] | select(.state == "Ready")] | length')" = 3 ]
 }
 measured() { # kubelet looks at volumes once a minute
   ordinal get web -n "$story_namespace" -o json &&
-    [ "$(jq '[.replicas[] | select(.usedBytes != null)] | length' "$here/out")" = 3 ]
+    [ "$(printed '[.replicas[] | select(.usedBytes != null)] | length')" = 3 ]
 }
 doctor_finds() { # OBJECT
-  jq -e --arg object "$1" '.findings[] | select(.object == $object and .level == "problem")' "$here/out" >/dev/null
+  # shellcheck disable=SC2016 # jq's variable
+  printed -e --arg object "$1" '.findings[] | select(.object == $object and .level == "problem")' >/dev/null
 }
 
 begin e2e-kubectl
@@ -57,7 +42,7 @@ wait_for 180 "kubelet tells how much is used" measured
 check "the table has it, too" ordinal get web -n "$story_namespace"
 check "with the claim" said data-web-2
 check "and without colours, as it goes to a file" fails said $'\e'
-cat "$here/out"
+cat "$plugin_dir/out"
 check "the set is found in all namespaces" ordinal get web -A
 check "a set that there is not is said to be none" exits 1 ordinal get nothing -n "$story_namespace"
 check "in words" said "there is no StatefulSet \"nothing\" in namespace $story_namespace"
@@ -72,7 +57,7 @@ chapter "kubectl ordinal doctor: all is well"
 healthy() { ordinal doctor -n "$story_namespace"; }
 wait_for 90 "the exit code is 0" healthy
 check "and nothing failed" fails said FAIL
-cat "$here/out"
+cat "$plugin_dir/out"
 
 chapter "A class that can make no volume, and a claim that waits for it"
 class e2e-kubectl-broken '{onDelet: archive}' Delete Immediate
@@ -80,9 +65,9 @@ claim waits e2e-kubectl-broken
 wait_for 120 "the claim's event says so" event_says waits ProvisioningFailed onDelet
 check "doctor exits with 1" exits 1 ordinal doctor -n "$story_namespace"
 check "and names the parameter" said 'unknown parameter "onDelet"'
-cat "$here/out"
+cat "$plugin_dir/out"
 check "the same as JSON" exits 1 ordinal doctor -n "$story_namespace" -o json
-check_equal "it is not healthy" false "$(jq -r .healthy "$here/out")"
+check_equal "it is not healthy" false "$(printed -r .healthy)"
 check "it names the class" doctor_finds StorageClass/e2e-kubectl-broken
 check "and the claim" doctor_finds "PersistentVolumeClaim/$story_namespace/waits"
 

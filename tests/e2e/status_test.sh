@@ -7,13 +7,10 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 selector=app.kubernetes.io/name=ordinal-hostpath
-container=/spec/template/spec/containers/1 # the provisioner
 
 pod_name() { kube -n ordinal-system get pod -l $selector -o jsonpath='{.items[0].metadata.name}'; }
 page() { kube get --raw "/api/v1/namespaces/ordinal-system/pods/$(pod_name):9809/proxy$1" 2>&1; } # PATH
 page_says() { contains "$(page "$1" || :)" "$2"; }                                              # PATH WORDS
-rolled_out() { kube -n ordinal-system rollout status daemonset/ordinal-hostpath --timeout=1s; }
-patch_provisioner() { kube -n ordinal-system patch daemonset ordinal-hostpath --type=json -p "$1" >/dev/null; }
 
 # cells SET: "TEMPLATE-ORDINAL STATE" of this namespace's set, a line each, and what is missing
 cells() {
@@ -34,25 +31,15 @@ reason_says() { # CLAIM WORDS: of a claim of no set
 replicas_ready() { [ "$(kube get statefulset "$1" -o jsonpath='{.status.readyReplicas}')" = "$2" ]; }
 lines() { printf '%s\n' "$@"; }
 
-# Also where it fails: the lab is used by the tests after it.
 # shellcheck disable=SC2034 # common.sh uses it
-at_end=(without_page)
-without_page() {
-  local args last
-  args=$(kube -n ordinal-system get daemonset ordinal-hostpath -o json |
-    jq -c '.spec.template.spec.containers[1].args')
-  last=$(jq 'index("--status-page")' <<<"$args")
-  [ "$last" = null ] || patch_provisioner "[{\"op\": \"remove\", \"path\": \"$container/args/$last\"}]"
-  kube -n ordinal-system rollout status daemonset/ordinal-hostpath --timeout=180s >/dev/null
-}
+at_end=(without_flag --status-page)
 
 begin e2e-status
 
 chapter "Without --status-page there is no such page"
 check "/status is not found" page_says /status NotFound
 check "nor is /status.json" page_says /status.json NotFound
-patch_provisioner "[{\"op\": \"add\", \"path\": \"$container/args/-\", \"value\": \"--status-page\"}]"
-wait_for 180 "the provisioner runs with it" rolled_out
+with_flag --status-page
 wait_for 60 "/status is a page" page_says /status '<title>Ordinal</title>'
 check "which asks for what is beside it, also behind a proxy" page_says /status "fetch('status.json'"
 wait_for 60 "all was listed, and it works" page_says /status.json '"synced":true,"working":true'
