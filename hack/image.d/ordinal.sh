@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # read and set by hack/image
 # SPDX-License-Identifier: Apache-2.0
-# Both programs, and mount.nfs, which ordinal-csi runs, with exactly the shared libraries that they
+# The programs, and mount.nfs, which ordinal-csi runs, with exactly the shared libraries that they
 # need. No shell, nothing else.
 
 image_name=ordinal.dev/ordinal:$version
@@ -9,7 +9,7 @@ image_config='{"User": "65532:65532"}' # the manifests give the command
 image_fill() {
   local program
   debian_root "$1"
-  for program in ordinal-provisioner ordinal-csi; do
+  for program in ordinal-provisioner ordinal-csi ordinal-csi-helper; do
     [ -x "$build_dir/$program" ] || {
       echo "hack/image: there is no $build_dir/$program; build it by: make" >&2
       exit 1
