@@ -27,7 +27,7 @@ receive() {
 }
 
 image_load() {
-  local file node
+  local file node pid loading
   [ $# -gt 0 ] || usage_error "load-image needs at least one FILE.tar"
   for file in "$@"; do
     [ -f "$file" ] || usage_error "there is no file $file"
@@ -35,9 +35,16 @@ image_load() {
   require_alive
   for file in "$@"; do
     image_keep "$file"
+    loading=()
     for node in $(inside node_names); do
-      inside node_enter "$node" ctr --namespace k8s.io images import "/run/lab/images/${image_file##*/}" >/dev/null
-      say "$file loaded into $node"
+      image_load_into "$node" "$file" &
+      loading+=($!)
     done
+    for pid in "${loading[@]}"; do wait "$pid" || die "$file is not loaded everywhere"; done
   done
+}
+
+image_load_into() {
+  inside node_enter "$1" ctr --namespace k8s.io images import "/run/lab/images/${image_file##*/}" >/dev/null
+  say "$2 loaded into $1"
 }

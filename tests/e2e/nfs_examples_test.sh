@@ -54,6 +54,7 @@ kube delete pod mehdb-0 --grace-period=0 --force >/dev/null 2>&1
 wait_for 180 "its pod is made again" is_another_pod mehdb-0 "$uid"
 wait_for 60 "the key has survived" fetches mehdb-0.mehdb:9876/cgi-bin/keys/colour blue
 check "it is the only one" fetches mehdb-0.mehdb:9876/cgi-bin/status '{"replica": "mehdb-0", "keys": 1}'
+kube delete statefulset mehdb >/dev/null
 
 chapter "web: 2 replicas, 3, none, and 3 again"
 example web
@@ -70,6 +71,7 @@ for i in 0 1 2; do
   wait_for 60 "web-$i serves its own name" fetches "web-$i.web/" "web-$i"
 done
 check_equal "from the volumes of before" "$volumes" "$(kube get pvc -o jsonpath='{range .items[*]}{.metadata.name}={.spec.volumeName} {end}')"
+kube delete statefulset web >/dev/null
 
 chapter "replicas: a member that is lost comes back as who it was"
 example replicas
@@ -78,7 +80,7 @@ before=$(identity 1) uid=$(uid_of replicas-1)
 kube delete pod replicas-1 --grace-period=0 --force >/dev/null 2>&1
 wait_for 180 "a lost member is replaced" is_another_pod replicas-1 "$uid"
 check_equal "under its own identity" "$before" "$(identity 1)"
-kube delete statefulset replicas web mehdb >/dev/null
+kube delete statefulset replicas >/dev/null
 
 chapter "postgres: data outlive a pod and an update"
 example postgres
