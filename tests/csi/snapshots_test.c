@@ -233,6 +233,7 @@ static void test_pages(void **state)
 		struct create create = {.name = name,
 			.required = MIB,
 			.parameters = {"onDelete=archive", pattern, base}};
+		_cleanup_free_ char *id = NULL;
 
 		snprintf(name, sizeof(name), "pvc-%d", i);
 		snprintf(pattern, sizeof(pattern), "pathPattern=v%d", i);
@@ -240,9 +241,8 @@ static void test_pages(void **state)
 		snprintf(base, sizeof(base), "path=%s%s", fixture->root, i % 3 ? "" : "/fast");
 		if (fixture_is_nfs())
 			create.parameters[2] = NULL;
-		snprintf(pattern, sizeof(pattern), "pathPattern=v%d", i);
-		fixture_delete(fixture, fixture_create(fixture, &create, ERROR_NONE, NULL),
-			ERROR_NONE, NULL);
+		id = fixture_create(fixture, &create, ERROR_NONE, NULL);
+		fixture_delete(fixture, id, ERROR_NONE, NULL);
 	}
 	for (int max = 1; max <= 8; max++)
 		check_pages(fixture, 7, max);
