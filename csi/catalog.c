@@ -108,9 +108,21 @@ static void look_again(int fd)
 	(void)statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_CTIME, &status);
 }
 
+/* For writing, too, which is asked of the server each time. A server of NFSv4 lends a file to who
+ * reads it (a delegation), and this machine then opens it for reading without asking what the name
+ * stands for. Before another one replaces the file it is called back; where that fails the server
+ * goes on after the time of a lease, and by NFSv4.0 this machine does not learn of it. */
+static int open_file(int dir, const char *name)
+{
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd = openat(dir, name, O_RDWR | flags);
+
+	return fd < 0 && errno == EROFS ? openat(dir, name, O_RDONLY | flags) : fd;
+}
+
 static int read_once(int dir, const char *name, char *text, size_t size, size_t *ret_length)
 {
-	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_close_ int fd = open_file(dir, name);
 	size_t length = 0;
 	ssize_t got = 1;
 
