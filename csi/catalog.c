@@ -117,7 +117,10 @@ static int open_file(int dir, const char *name)
 	const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	int fd = openat(dir, name, O_RDWR | flags);
 
-	return fd < 0 && errno == EROFS ? openat(dir, name, O_RDONLY | flags) : fd;
+	if (fd < 0 &&
+		(errno == EROFS || errno == EACCES)) /* who only reads does not change it either */
+		fd = openat(dir, name, O_RDONLY | flags);
+	return fd;
 }
 
 static int read_once(int dir, const char *name, char *text, size_t size, size_t *ret_length)
