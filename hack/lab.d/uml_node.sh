@@ -40,6 +40,8 @@ uml_start() {
 # What guests send to a service's address comes by here.
 uml_services() {
   [ ! -e "$lab_logs/kube-proxy.pid" ] || return 0
+  # Or what a guest sends to itself so is bridged, and not sent back to where it came from.
+  sysctl -qw net.bridge.bridge-nf-call-iptables=0
   pki_kubeconfig kube-proxy-guests /CN=system:kube-proxy "$pki/kube-proxy.kubeconfig"
   kube_proxy "$LAB_NAME" "$pki/kube-proxy.kubeconfig" "$lab_scratch/kube-proxy.yaml" true
 }
