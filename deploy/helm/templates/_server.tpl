@@ -19,6 +19,7 @@
     runAsGroup: 0
     readOnlyRootFilesystem: true
     allowPrivilegeEscalation: false
+    seccompProfile: {type: Unconfined}
     capabilities:
       drop: [ALL]
       add: [CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, MKNOD, SETUID, SETGID]
