@@ -430,6 +430,7 @@ static void test_name_in_trash(void **state)
 	start(fixture, &volumes);
 	assert_int_equal(create(&volumes, "pvc-2", &volume, &err), 0);
 	volume_done(&volume);
+	trash_wait(&volumes.trash); /* it is looked at when the base is opened */
 	volume_id_hash("pvc-1", &hash);
 	trash = fixture_path(fixture, "root/.ordinal/trash/%s", hash.text);
 	assert_int_equal(mkdir(trash, 0700), 0);
