@@ -241,6 +241,7 @@ struct stuck {
 	unsigned refused;
 };
 
+/* As kubelet does it waits after a failure, half a second at first: this one, always. */
 static void *call_hanging(void *argument)
 {
 	struct stuck *stuck = argument;
@@ -250,8 +251,10 @@ static void *call_hanging(void *argument)
 		const struct place target = place(stuck->bench, "stuck", stuck->number);
 
 		if (csi_calls_try_publish(stuck->bench->driver.client, stuck->bench->hanging,
-			    target.path, &err) < 0)
+			    target.path, &err) < 0) {
 			stuck->refused++;
+			usleep(500000);
+		}
 	}
 	return NULL;
 }
