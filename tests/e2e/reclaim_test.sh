@@ -115,6 +115,24 @@ kube delete pvc big --wait=false >/dev/null
 wait_for 60 "the PV is gone" gone pv "$volume"
 wait_for 60 "and then the files" trash_is_empty
 
+chapter "persistentVolumeClaimRetentionPolicy, as newer clusters have it"
+if contains "$(kube explain statefulset.spec --recursive 2>/dev/null)" persistentVolumeClaimRetentionPolicy; then
+  set_of kept data
+  wait_for 90 "the set is ready" set_ready kept
+  kube patch statefulset kept -p '{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenScaled":"Delete","whenDeleted":"Delete"}}}' >/dev/null
+  volume=$(volume_of data-kept-1)
+  kube scale statefulset kept --replicas=1 >/dev/null
+  wait_for 120 "scaled down, replica 1 loses its claim" gone pvc data-kept-1
+  wait_for 60 "its PV" gone pv "$volume"
+  wait_for 60 "and its data" node_lacks "$base/$story_namespace/kept/data-1"
+  check "replica 0 has its own" node_has "$base/$story_namespace/kept/data-0/name"
+  kube delete statefulset kept >/dev/null
+  wait_for 120 "when the set is deleted, so does replica 0" gone pvc data-kept-0
+  wait_for 60 "with its data" node_lacks "$base/$story_namespace/kept/data-0"
+else
+  echo "not run: this API server has no persistentVolumeClaimRetentionPolicy (1.23 and later may have it)"
+fi
+
 chapter "kubelet hears how full a volume is"
 wait_for 150 "its summary has the claim" kubelet_tells_usage watched
 

@@ -33,8 +33,8 @@ unsigned fixture_backend(void);
 bool fixture_is(unsigned backends);
 bool fixture_is_nfs(void);
 
-/* How many of COUNT rounds of the same there is time for: in a guest, which is slow, every so
- * manieth is done. */
+/* How many of COUNT rounds of the same there is time for: in a guest, which is slow, one of so many
+ * as FIXTURE_GUEST_STRIDE. */
 #define FIXTURE_GUEST_STRIDE 17
 unsigned fixture_fewer(unsigned count);
 

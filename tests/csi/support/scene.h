@@ -38,11 +38,11 @@ const char *scene_fill(struct volumes *volumes, const struct wish *wish, const c
 /* The id of the volume of WISH, in a static buffer. */
 const char *scene_id(const struct volumes *volumes, const struct wish *wish);
 
-/* DeleteVolume, and what it left to do is done; and the same, which succeeds. */
 /* Whether callers repeat what ended with ERR: others work on the same data, or wait for the same
  * server. */
 bool scene_is_busy(const struct error *err);
 
+/* DeleteVolume, and what it left to do is done; and the same, which succeeds. */
 int scene_try_delete(struct volumes *volumes, const struct wish *wish, struct error *err);
 void scene_delete(struct volumes *volumes, const struct wish *wish);
 
