@@ -18,6 +18,7 @@
 #include "status_notes.h"
 
 #define RESOURCES_MAX   16
+#define DELETED_S       30  /* a cache that is so far behind is read anew */
 #define LOST_WATCH_S    120 /* without a sign of life */
 #define BEGIN_RETRY_MS  2000
 #define FLUSH_AFTER_MS  1000
@@ -278,7 +279,7 @@ static void set_controller(struct manager *manager)
 						      .name = manager->options.journal,
 						      .holder = manager->options.holder,
 					      });
-	controller->deleted = recent_new();
+	controller->deleted = recent_new(DELETED_S);
 	if (options->node_deployment)
 		controller->ownership = ownership_new(&(struct ownership_options){
 			.immediate_binding = options->node_deployment_immediate_binding,

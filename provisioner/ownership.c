@@ -1,28 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ownership.h"
 
-#include <pthread.h>
 #include <string.h>
 #include <time.h>
 
 #include "log.h"
+#include "recent.h"
 #include "topology.h"
 
 #define SELECTED_NODE "volume.kubernetes.io/selected-node"
-#define TURNS_MAX     256                    /* that are remembered */
-#define TURN_NS       INT64_C(1200000000000) /* how long one is */
-
-/* That this instance took a claim. If it comes back without a node, others go first. */
-struct turn {
-	char uid[64];
-	int64_t at_ns;
-};
+#define TURN_S        1200 /* how long one is remembered */
 
 struct ownership {
 	struct ownership_options options;
-	pthread_mutex_t lock; /* guards all below */
-	struct turn turns[TURNS_MAX];
-	size_t next;
+	struct recent *turns; /* claims that we took: of one that comes back without a node, others
+				 go first */
 };
 
 static int64_t now_ns(void)
@@ -40,37 +32,14 @@ struct ownership *ownership_new(const struct ownership_options *options)
 	if (!ownership)
 		abort();
 	ownership->options = *options;
-	pthread_mutex_init(&ownership->lock, NULL);
+	ownership->turns = recent_new(TURN_S);
 	return ownership;
 }
 
 void ownership_free(struct ownership *ownership)
 {
-	pthread_mutex_destroy(&ownership->lock);
+	recent_free(ownership->turns);
 	free(ownership);
-}
-
-static void note_turn(struct ownership *ownership, const char *uid)
-{
-	struct turn *turn;
-
-	pthread_mutex_lock(&ownership->lock);
-	turn = &ownership->turns[ownership->next++ % TURNS_MAX];
-	snprintf(turn->uid, sizeof(turn->uid), "%s", uid);
-	turn->at_ns = now_ns();
-	pthread_mutex_unlock(&ownership->lock);
-}
-
-static bool had_turn(struct ownership *ownership, const char *uid)
-{
-	int64_t oldest = now_ns() - TURN_NS;
-	bool found = false;
-
-	pthread_mutex_lock(&ownership->lock);
-	for (size_t i = 0; i < TURNS_MAX && !found; i++)
-		found = ownership->turns[i].at_ns > oldest && !strcmp(ownership->turns[i].uid, uid);
-	pthread_mutex_unlock(&ownership->lock);
-	return found;
 }
 
 int ownership_select_node(const struct controller *controller, const struct claim *claim,
@@ -168,7 +137,7 @@ static int take(const struct controller *controller, const struct claim *claim,
 	if (!gone)
 		return 0;
 	if (ownership_select_node(controller, claim, node, err) == 0) {
-		note_turn(controller->ownership, claim->object.uid);
+		recent_add(controller->ownership->turns, claim->object.uid);
 		log_event(LOG_LEVEL_INFO,
 			node ? "took claim for a node" : "gave claim back to the scheduler",
 			LOG_STR("namespace", claim->object.namespace),
@@ -188,7 +157,8 @@ static int wait_or_take(const struct controller *controller, const struct claim 
 	ssize_t rank = -1;
 	int result = find_rank(controller, claim, &names, &rank, err);
 
-	delay = delay_ms(ownership, rank, names.count, had_turn(ownership, claim->object.uid));
+	delay = delay_ms(
+		ownership, rank, names.count, recent_has(ownership->turns, claim->object.uid));
 	strings_done(&names);
 	if (result < 0 || rank < 0)
 		return result;

@@ -6,16 +6,16 @@
 #include <string.h>
 #include <time.h>
 
-#define ENTRIES   256 /* a second of deletions */
-#define UID_MAX   40
-#define MAX_AGE_S 30
+#define ENTRIES  256
+#define UID_SIZE 64
 
 struct entry {
-	char uid[UID_MAX];
+	char uid[UID_SIZE];
 	time_t since;
 };
 
 struct recent {
+	int max_age_s;        /* constant */
 	pthread_mutex_t lock; /* guards all below */
 	struct entry entries[ENTRIES];
 	size_t next;
@@ -29,12 +29,13 @@ static time_t now_s(void)
 	return now.tv_sec;
 }
 
-struct recent *recent_new(void)
+struct recent *recent_new(int max_age_s)
 {
 	struct recent *recent = calloc(1, sizeof(*recent));
 
 	if (!recent)
 		abort();
+	recent->max_age_s = max_age_s;
 	pthread_mutex_init(&recent->lock, NULL);
 	return recent;
 }
@@ -50,7 +51,7 @@ void recent_add(struct recent *recent, const char *uid)
 	size_t size = strlen(uid) + 1;
 	struct entry *entry;
 
-	if (!recent || size > UID_MAX)
+	if (!recent || size > UID_SIZE)
 		return; /* nothing depends on it */
 	pthread_mutex_lock(&recent->lock);
 	entry = &recent->entries[recent->next++ % ENTRIES];
@@ -61,11 +62,12 @@ void recent_add(struct recent *recent, const char *uid)
 
 bool recent_has(struct recent *recent, const char *uid)
 {
-	time_t oldest = now_s() - MAX_AGE_S;
+	time_t oldest;
 	bool found = false;
 
 	if (!recent || !*uid)
 		return false;
+	oldest = now_s() - recent->max_age_s;
 	pthread_mutex_lock(&recent->lock);
 	for (size_t i = 0; i < ENTRIES && !found; i++) {
 		const struct entry *entry = &recent->entries[i];

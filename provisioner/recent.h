@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The UIDs of objects that we have just ended, for as long as a cache may still tell of them: what
- * is known to be over need not be asked for again. Any thread may call.
+ * The UIDs of objects that something was done with lately, such as those that were ended while a
+ * cache still tells of them. It is a help: the oldest are forgotten when there are many. Any thread
+ * may call.
  */
 #ifndef ORDINAL_RECENT_H
 #define ORDINAL_RECENT_H
@@ -12,12 +13,12 @@
 
 struct recent;
 
-/* Caller frees. */
-struct recent *recent_new(void);
+/* What is remembered for MAX_AGE_S seconds. Caller frees. */
+struct recent *recent_new(int max_age_s);
 void recent_free(struct recent *recent);
 DEFINE_CLEANUP(struct recent *, recent_free);
 
-/* Remember UID for half a minute, or until as many came after it as fit in. */
+/* Remember UID from now on. */
 void recent_add(struct recent *recent, const char *uid);
 
 /* Whether UID is remembered. Where RECENT is NULL, here as above, none is. */

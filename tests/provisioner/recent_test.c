@@ -2,12 +2,13 @@
 #include "recent.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "testing.h"
 
 static void test_remembers(void **state)
 {
-	_cleanup_(recent_freep) struct recent *recent = recent_new();
+	_cleanup_(recent_freep) struct recent *recent = recent_new(1000);
 
 	(void)state;
 	assert_false(recent_has(recent, "a"));
@@ -23,7 +24,7 @@ static void test_remembers(void **state)
 
 static void test_forgets_the_oldest(void **state)
 {
-	_cleanup_(recent_freep) struct recent *recent = recent_new();
+	_cleanup_(recent_freep) struct recent *recent = recent_new(1000);
 	char uid[16];
 
 	(void)state;
@@ -37,12 +38,24 @@ static void test_forgets_the_oldest(void **state)
 	assert_true(recent_has(recent, "uid-900"));
 }
 
+/* One that may be no second old is forgotten with the second. */
+static void test_forgets_in_time(void **state)
+{
+	_cleanup_(recent_freep) struct recent *recent = recent_new(0);
+
+	(void)state;
+	recent_add(recent, "a");
+	for (int i = 0; recent_has(recent, "a") && i < 300; i++)
+		usleep(100000);
+	assert_false(recent_has(recent, "a"));
+}
+
 /* No UID of Kubernetes' is so long; one that is costs a question more. */
 static void test_too_long(void **state)
 {
 	static const char uid[] =
 		"0123456789012345678901234567890123456789012345678901234567890123";
-	_cleanup_(recent_freep) struct recent *recent = recent_new();
+	_cleanup_(recent_freep) struct recent *recent = recent_new(1000);
 
 	(void)state;
 	recent_add(recent, uid);
@@ -54,6 +67,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_remembers),
 		cmocka_unit_test(test_forgets_the_oldest),
+		cmocka_unit_test(test_forgets_in_time),
 		cmocka_unit_test(test_too_long),
 	};
 

@@ -447,7 +447,7 @@ static void test_gone(void **state)
 
 	(void)state;
 	world_init(&world, &deleted, 1, api, ARRAY_SIZE(api));
-	world.controller.deleted = recent_new();
+	world.controller.deleted = recent_new(1000);
 	world_set(world.controller.volumes, &volume_type, RELEASED);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(volume_controller_sync(&world.controller, "v", &err), 0);
