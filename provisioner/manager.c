@@ -18,7 +18,7 @@
 #include "status_notes.h"
 
 #define RESOURCES_MAX   16
-#define DELETED_S       30  /* a cache that is so far behind is read anew */
+#define DELETED_S       30  /* a cache is behind by less */
 #define LOST_WATCH_S    120 /* without a sign of life */
 #define BEGIN_RETRY_MS  2000
 #define FLUSH_AFTER_MS  1000
