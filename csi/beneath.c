@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "fs_calls.h"
+#include "project.h"
 
 #define ENTRY_FLAGS (O_NOFOLLOW | O_CLOEXEC)
 #define DIR_FLAGS   (O_DIRECTORY | ENTRY_FLAGS)
@@ -159,21 +160,37 @@ int beneath_clear_flags_of(int fd)
 	return fs_calls->set_flags(fd, flags & ~KEEPING_FLAGS);
 }
 
-int beneath_clear_flags(int dir, const char *name)
+/* Open the entry NAME of DIR, which is a file or a directory: opening anything else may have an
+ * effect, or wait for ever. Fails with EPERM for those. */
+static int open_attributes(int dir, const char *name)
 {
 	_cleanup_close_ int entry = beneath_open_entry(dir, name, O_PATH);
-	_cleanup_close_ int fd = -1;
 	struct stat status;
 
-	/* Opening anything else may have an effect, or wait for ever. */
 	if (entry < 0 || fstat(entry, &status) < 0)
 		return -1;
 	if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
 		errno = EPERM;
 		return -1;
 	}
-	fd = beneath_reopen(entry, O_RDONLY | O_NONBLOCK);
+	return beneath_reopen(entry, O_RDONLY | O_NONBLOCK);
+}
+
+int beneath_clear_flags(int dir, const char *name)
+{
+	_cleanup_close_ int fd = open_attributes(dir, name);
+
 	return fd < 0 ? -1 : beneath_clear_flags_of(fd);
+}
+
+int beneath_join_project(int dir, const char *name, int to_dir)
+{
+	_cleanup_close_ int fd = open_attributes(dir, name);
+
+	if (fd >= 0 && project_join(fd, to_dir) == 0)
+		return 0;
+	errno = EXDEV;
+	return -1;
 }
 
 /* Compare what this machine remembers of the directories above PATH, which on NFS may be a minute
@@ -329,7 +346,10 @@ static int rename_entry(int dir, const char *name, int to_dir, const char *to)
 {
 	if (fs_calls->renameat(dir, name, to_dir, to) == 0)
 		return 0;
-	if (errno != EPERM || beneath_clear_flags(dir, name) < 0)
+	if (errno == EPERM && beneath_clear_flags(dir, name) == 0 &&
+		fs_calls->renameat(dir, name, to_dir, to) == 0)
+		return 0;
+	if (errno != EXDEV || beneath_join_project(dir, name, to_dir) < 0)
 		return -1;
 	return fs_calls->renameat(dir, name, to_dir, to);
 }

@@ -42,7 +42,8 @@ int beneath_make_dir(int base, const char *path, int *ret_fd, bool *ret_created,
 int beneath_sync_parent(int base, const char *path, struct error *err);
 
 /* Rename the directory FROM below BASE to the name TO in the directory TO_DIR, durably. Flags that
- * make it immutable or append-only, which a pod may have set, are taken off it. */
+ * make it immutable or append-only, which a pod may have set, are taken off it, and it gets the
+ * project of TO_DIR where that one takes no others. */
 int beneath_rename(int base, const char *from, int to_dir, const char *to, struct error *err);
 
 /* Rename the directory FROM below FROM_DIR to the path TO below TO_DIR, durably; the directories
@@ -78,6 +79,10 @@ int beneath_reopen(int fd, int flags);
  * with EPERM unless there were any. */
 int beneath_clear_flags(int dir, const char *name);
 int beneath_clear_flags_of(int fd);
+
+/* Give the entry NAME of DIR the project that the directory TO_DIR hands on, so that it can be
+ * renamed to there (project.h). Fails with EXDEV unless that was another one. */
+int beneath_join_project(int dir, const char *name, int to_dir);
 
 /* Copy the end of TEXT, or all, to RET[SIZE], with "?" for every byte that is not printable ASCII:
  * names that pods chose must not reach logs and events as they are. */

@@ -12,6 +12,7 @@
 #include "fs_calls.h"
 #include "mounter.h"
 #include "names.h"
+#include "volume_quota.h"
 
 void clone_source_done(struct clone_source *source)
 {
@@ -105,7 +106,7 @@ static int copy_bounded(struct clones *clones, struct base *base, int to,
 
 /* Make the copy in the place for unfinished ones, anew. */
 static int make_copy(struct clones *clones, struct base *base, const struct volume_hash *hash,
-	const struct clone_source *source, struct error *err)
+	const struct clone_source *source, const struct record *record, struct error *err)
 {
 	int unfinished = catalog_unfinished(base->catalog);
 	_cleanup_close_ int fd = -1;
@@ -114,15 +115,16 @@ static int make_copy(struct clones *clones, struct base *base, const struct volu
 		return -1;
 	if (fs_calls->mkdirat(unfinished, hash->text, 0700) < 0)
 		return error_set_errno(err, errno, "make a directory for the copy");
-	if (beneath_open_dir(unfinished, hash->text, O_RDONLY, &fd, err) < 0)
+	if (beneath_open_dir(unfinished, hash->text, O_RDONLY, &fd, err) < 0 ||
+		volume_quota_begin(record, fd, err) < 0)
 		return -1;
 	return copy_bounded(clones, base, fd, source, err);
 }
 
 int clone_copy(struct clones *clones, struct base *base, const struct volume_hash *hash,
-	const struct clone_source *source, struct error *err)
+	const struct clone_source *source, const struct record *record, struct error *err)
 {
-	if (make_copy(clones, base, hash, source, err) == 0)
+	if (make_copy(clones, base, hash, source, record, err) == 0)
 		return base_stay_writer(base, err); /* that may have taken long */
 	return error_prefix(err, "copy %s %s",
 		volume_id_is_snapshot(source->id) ? "snapshot" : "volume", source->id);
@@ -148,7 +150,7 @@ int clone_make(struct clones *clones, struct base *base, const struct volume_has
 {
 	*ret_occupied = false;
 	if (!record->copied) {
-		if (clone_copy(clones, base, hash, source, err) < 0)
+		if (clone_copy(clones, base, hash, source, record, err) < 0)
 			return -1;
 		record->copied = 1;
 		if (catalog_intend(base->catalog, hash, record, NULL, err) < 0)

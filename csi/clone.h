@@ -43,9 +43,9 @@ int clone_make(struct clones *clones, struct base *base, const struct volume_has
 	struct error *err);
 
 /* Copy SOURCE, whole and on disk, to the directory that HASH names among the unfinished ones of
- * BASE: the first half of clone_make(). */
+ * BASE, for RECORD: the first half of clone_make(). */
 int clone_copy(struct clones *clones, struct base *base, const struct volume_hash *hash,
-	const struct clone_source *source, struct error *err);
+	const struct clone_source *source, const struct record *record, struct error *err);
 
 /* Throw away what there is at the path of a copy that will not be a volume. Its record goes next,
  * and clone_sweep() takes what else there is. */

@@ -9,6 +9,7 @@
 #include "fs_calls.h"
 #include "reclaim.h"
 #include "text.h"
+#include "volume_quota.h"
 
 static int64_t id_number(uid_t id)
 {
@@ -66,6 +67,8 @@ const char *creation_difference(
 	if (record->cluster_uid && parameters->cluster_uid &&
 		strcmp(record->cluster_uid, parameters->cluster_uid))
 		return "another cluster's UID";
+	if (volume_quota_differs(record, parameters))
+		return "another quota";
 	return record->reuse != parameters->reuse ? "another reuse" : NULL;
 }
 
@@ -265,7 +268,7 @@ static int make_data(
 		return bring_data(creation, record, ret_fd, err);
 	if (make_directory(creation, record, &fd, err) < 0)
 		return -1;
-	if (fd >= 0 && set_owner(fd, record, err) < 0)
+	if (fd >= 0 && (volume_quota_begin(record, fd, err) < 0 || set_owner(fd, record, err) < 0))
 		return -1;
 	*ret_fd = take_fd(&fd);
 	return 0;
@@ -319,6 +322,19 @@ static int sync_volume(const struct base *base, const struct record *record, int
 	return 0;
 }
 
+/* The data at FD have no more room than the volume. */
+static int limit(const struct creation *creation, struct record *record, int fd, struct error *err)
+{
+	bool changed;
+
+	if (volume_quota_apply(creation->base, creation->parameters, record, fd,
+		    &creation->clones->stop, &changed, err) < 0)
+		return -1;
+	return changed ? catalog_intend(
+				 creation->base->catalog, &creation->hash, record, NULL, err)
+		       : 0;
+}
+
 /* From the intent to the ready volume. Every step may have been done by an earlier call. The disk
  * is waited for twice: for the volume, and for the name that says that it is ready. Data that are
  * there already are not touched before the intent is on disk. */
@@ -328,9 +344,11 @@ static int complete(const struct creation *creation, struct record *record, stru
 	bool brings_data = record->predecessor || record->source;
 	_cleanup_close_ int intent = -1, fd = -1;
 
-	if (catalog_intend(base->catalog, &creation->hash, record, brings_data ? NULL : &intent,
-		    err) < 0 ||
+	if (volume_quota_plan(base, creation->parameters, record, err) < 0 ||
+		catalog_intend(base->catalog, &creation->hash, record,
+			brings_data ? NULL : &intent, err) < 0 ||
 		find_room(creation, record, &fd, err) < 0 ||
+		limit(creation, record, fd, err) < 0 ||
 		sync_volume(base, record, intent, fd, err) < 0 ||
 		catalog_complete(base->catalog, &creation->hash, err) < 0 ||
 		catalog_sync(base->catalog, err) < 0)
@@ -346,6 +364,9 @@ int creation_forget(struct base *base, const struct volume_hash *hash, const str
 {
 	if (record->predecessor)
 		return reclaim_put_back(base, hash, record, err);
+	if (catalog_has_record(base->catalog, hash) &&
+		inventory_owns(&base->inventory, record->path, hash))
+		volume_quota_lift(base, base->fd, record->path, record);
 	if (record->source && clone_forget(base, hash, record, err) < 0)
 		return -1;
 	/* What is there and is not empty, or no directory, is not ours. */

@@ -26,6 +26,21 @@ static int call_set_flags(int fd, int flags)
 	return ioctl(fd, FS_IOC_SETFLAGS, &flags);
 }
 
+static int call_set_attributes(int fd, const struct fsxattr *attributes)
+{
+	return ioctl(fd, FS_IOC_FSSETXATTR, attributes);
+}
+
+static int call_quotactl_fd(int fd, unsigned command, unsigned id, void *data)
+{
+	return (int)syscall(SYS_quotactl_fd, fd, command, id, data);
+}
+
+static int call_quotactl(unsigned command, const char *device, unsigned id, void *data)
+{
+	return (int)syscall(SYS_quotactl, command, device, id, data);
+}
+
 static int call_create_new(int dir, const char *name)
 {
 	return openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -48,6 +63,9 @@ static const struct fs_calls kernel_calls = {
 	.fchmod = fchmod,
 	.fchown = fchown,
 	.set_flags = call_set_flags,
+	.set_attributes = call_set_attributes,
+	.quotactl_fd = call_quotactl_fd,
+	.quotactl = call_quotactl,
 	.create_new = call_create_new,
 	.symlinkat = symlinkat,
 	.linkat = linkat,

@@ -6,6 +6,7 @@
 #ifndef ORDINAL_FS_CALLS_H
 #define ORDINAL_FS_CALLS_H
 
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <sys/types.h>
 #include <time.h>
@@ -23,6 +24,11 @@ struct fs_calls {
 	int (*fchmod)(int fd, mode_t mode);
 	int (*fchown)(int fd, uid_t uid, gid_t gid);
 	int (*set_flags)(int fd, int flags); /* ioctl FS_IOC_SETFLAGS */
+
+	/* Quotas only. */
+	int (*set_attributes)(int fd, const struct fsxattr *attributes); /* ioctl FS_IOC_FSSETXATTR */
+	int (*quotactl_fd)(int fd, unsigned command, unsigned id, void *data);
+	int (*quotactl)(unsigned command, const char *device, unsigned id, void *data);
 
 	/* Copies only. */
 	int (*create_new)(int dir, const char *name); /* openat, for writing, O_EXCL, 0600 */

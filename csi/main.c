@@ -12,6 +12,7 @@
 #include "log.h"
 #include "names.h"
 #include "probe.h"
+#include "quota.h"
 #include "registration.h"
 
 #define PROGRAM "ordinal-csi"
@@ -42,6 +43,7 @@ static const char *registration_dir = "/registration";
 static int socket_gid = -1;
 static bool stats_walk;
 static int trash_rate = 10000;
+static int project_id_base = QUOTA_ID_FIRST;
 static bool probe;
 static int log_format_choice = LOG_FORMAT_TEXT;
 static int log_level_choice = LOG_LEVEL_INFO;
@@ -86,6 +88,10 @@ static const struct flag flags[] = {
 		"How many files of deleted volumes are removed a second; 0: as many as possible. "
 		"Default 10000.",
 		0, 1000000, NULL},
+	{"project-id-base", FLAG_INT, &project_id_base,
+		"Where the project ids begin that volumes get on file systems with project quotas; "
+		"such as are in use are left alone. Default 1000000000.",
+		1, QUOTA_ID_MAX, NULL},
 	{"stats-walk", FLAG_BOOL, &stats_walk,
 		"Report what each volume itself uses, by looking at every file of it, one volume at "
 		"a time. Default: what its file system says.",
@@ -303,6 +309,7 @@ int main(int argc, char **argv)
 		backend.mounts = &mounts;
 		exports_sweep(&mounts);
 	}
+	quota_begin_at((uint32_t)project_id_base);
 	driver.stats_walk = stats_walk;
 	driver.trash_rate = trash_rate;
 	driver_start(&driver, driver_name, node_id, &backend);

@@ -341,6 +341,19 @@ int mounter_find_mount(int source, char **ret_path, struct error *err)
 	return error_set(err, ERROR_NOT_FOUND, "the volume is not mounted");
 }
 
+int mounter_device(int fd, char **ret_device, struct error *err)
+{
+	_cleanup_(table_done) struct table table = {0};
+	struct libmnt_fs *own;
+
+	if (table_find_own(&table, fd, &own, err) < 0)
+		return -1;
+	if (!mnt_fs_get_source(own))
+		return error_set(err, ERROR_NOT_FOUND, "the file system has no device");
+	*ret_device = copy_text(mnt_fs_get_source(own));
+	return 0;
+}
+
 int mounter_root(int fd, char **ret_root, struct error *err)
 {
 	_cleanup_(table_done) struct table table = {0};

@@ -36,6 +36,10 @@ int mounter_find_mount(int source, char **ret_path, struct error *err);
  * somebody deleted it. Caller frees *RET_ROOT. */
 int mounter_root(int fd, char **ret_root, struct error *err);
 
+/* The device that is mounted where FD lies, as whoever mounted it named it. Caller frees
+ * *RET_DEVICE. */
+int mounter_device(int fd, char **ret_device, struct error *err);
+
 /* What is mounted on a target. */
 struct mounter_target {
 	bool same;             /* it is the directory SOURCE */

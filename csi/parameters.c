@@ -152,6 +152,21 @@ static int parse_reuse(const char *value, void *field, struct error *err)
 	return 0;
 }
 
+static int parse_quota(const char *value, void *field, struct error *err)
+{
+	static const char *const words[] = {
+		[QUOTA_AUTO] = "auto",
+		[QUOTA_REQUIRED] = "required",
+		[QUOTA_NONE] = "none",
+	};
+	int word;
+
+	if (parse_word(value, words, ARRAY_SIZE(words), &word, err) < 0)
+		return -1;
+	*(enum quota_wish *)field = (enum quota_wish)word;
+	return 0;
+}
+
 /* Seconds in the unit that TEXT begins with; 0 for none. */
 static int64_t seconds_of(char unit)
 {
@@ -221,6 +236,7 @@ static const struct {
 	{"mountPermissions", FIELD(mode), parse_mount_permissions},
 	{"uid", FIELD(uid), parse_id},
 	{"gid", FIELD(gid), parse_id},
+	{"quota", FIELD(quota), parse_quota},
 	{CSI_KEY_PVC_NAME, FIELD(claim), parse_text},
 	{CSI_KEY_PVC_NAMESPACE, FIELD(namespace), parse_text},
 	{CSI_KEY_PV_NAME, FIELD(pv), parse_text},

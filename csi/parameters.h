@@ -13,6 +13,10 @@
 #include "record.h"
 #include "volume_id.h"
 
+/* Whether a quota enforces the size of a volume: where the file system has quotas, always, or
+ * never. */
+enum quota_wish { QUOTA_AUTO, QUOTA_REQUIRED, QUOTA_NONE };
+
 /* Strings are borrowed from the request, and NULL where it does not say. */
 struct parameters {
 	const char *path;   /* the base directory, of a host path */
@@ -26,6 +30,7 @@ struct parameters {
 	gid_t gid;
 	enum on_delete on_delete;
 	int64_t archive_ttl; /* seconds; 0: for ever */
+	enum quota_wish quota;
 	bool reuse;          /* take up what the predecessor in the same place of the set left */
 	bool reuse_across_namespaces;
 	bool allow_live_copy; /* copy a volume though a pod uses it */

@@ -8,6 +8,7 @@
 
 #include "beneath.h"
 #include "inherit.h"
+#include "volume_quota.h"
 
 static struct volume_hash predecessor_of(const struct record *record)
 {
@@ -48,9 +49,11 @@ static int discard(struct base *base, const struct volume_hash *hash, const stru
 {
 	/* Until its path is free, whoever wants that is to try again. */
 	inventory_add_unfinished(&base->inventory, hash);
-	if (!catalog_in_trash(base->catalog, hash) &&
-		throw_away(base, base->fd, record->path, hash, err) < 0)
-		return -1;
+	if (!catalog_in_trash(base->catalog, hash)) {
+		volume_quota_lift(base, base->fd, record->path, record);
+		if (throw_away(base, base->fd, record->path, hash, err) < 0)
+			return -1;
+	}
 	if (catalog_remove(base->catalog, hash, err) < 0)
 		return -1;
 	leave_path(base, hash, record);
@@ -168,6 +171,7 @@ int reclaim_drop(struct base *base, const struct volume_hash *hash, struct error
 		inventory_forget(&base->inventory, hash);
 		return 0;
 	}
+	volume_quota_lift(base, archive_dir, record->archive, record);
 	if (throw_away(base, archive_dir, record->archive, hash, err) < 0)
 		return -1;
 	if (catalog_remove(base->catalog, hash, err) < 0)
@@ -258,6 +262,7 @@ static int look_for_data(
 static int forget_removed(struct base *base, const struct volume_hash *hash,
 	const struct record *record, struct error *err)
 {
+	volume_quota_lift(base, base->fd, record->path, record);
 	if (catalog_remove(base->catalog, hash, err) < 0)
 		return -1;
 	inventory_remove_retired(&base->inventory, hash);
@@ -279,6 +284,7 @@ static int claim(struct base *base, const struct volume_hash *hash, struct recor
 			(long long)predecessor->capacity, (long long)record->capacity);
 	if (!record->capacity)
 		record->capacity = predecessor->capacity;
+	record->project = predecessor->project;
 	inventory_remove_retired(&base->inventory, from);
 	record->predecessor = strdup(from->text);
 	record->predecessor_retired = predecessor->retired;

@@ -61,6 +61,7 @@ static const struct {
 	{"retired", offsetof(struct record, retired), false},
 	{"predecessorRetired", offsetof(struct record, predecessor_retired), false},
 	{"modified", offsetof(struct record, modified), false},
+	{"project", offsetof(struct record, project), false},
 	{"snapshot", offsetof(struct record, snapshot), false},
 };
 

@@ -20,6 +20,9 @@ enum record_state {
 	RECORD_BASE,     /* no volume: a base of its own begins at this path */
 };
 
+/* As a project: nothing enforces the size. */
+#define RECORD_NO_QUOTA (-1)
+
 enum on_delete { ON_DELETE_DELETE, ON_DELETE_ARCHIVE, ON_DELETE_RETAIN };
 
 struct record {
@@ -33,6 +36,7 @@ struct record {
 	int64_t retired;        /* when it was deleted, in microseconds since 1970; 0: it lives */
 	int64_t predecessor_retired; /* when that one was: its name may have come back since */
 	int64_t modified;            /* 1: onDelete is not what it was made with any more */
+	int64_t project;             /* that its quota is of; 0: made before there were any */
 	int64_t snapshot;            /* 1: an archive that was never a volume: a copy of one */
 	char *name;                  /* CSI's name of the volume */
 	char *place;                 /* the path that was wanted, below the base */

@@ -72,9 +72,11 @@ static int move_up_as(struct removal *removal, int dir, const char *name, const 
 {
 	if (fs_calls->renameat(dir, name, removal->top, to) == 0)
 		return 0;
-	if (errno != EPERM)
-		return -1;
-	if (!unlock(removal, dir, name) && beneath_clear_flags_of(removal->top) < 0)
+	if (errno == EPERM &&
+		(unlock(removal, dir, name) || beneath_clear_flags_of(removal->top) == 0) &&
+		fs_calls->renameat(dir, name, removal->top, to) == 0)
+		return 0;
+	if (errno != EXDEV || beneath_join_project(dir, name, removal->top) < 0)
 		return -1;
 	return fs_calls->renameat(dir, name, removal->top, to);
 }

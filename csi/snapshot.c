@@ -135,7 +135,7 @@ static int make(struct clones *clones, struct base *base, const struct volume_ha
 	const struct record *record, const struct clone_source *source, struct error *err)
 {
 	if (catalog_intend(base->catalog, hash, record, NULL, err) < 0 ||
-		clone_copy(clones, base, hash, source, err) < 0 ||
+		clone_copy(clones, base, hash, source, record, err) < 0 ||
 		beneath_move(catalog_unfinished(base->catalog), hash->text,
 			catalog_archive(base->catalog), record->archive, err) < 0 ||
 		catalog_complete(base->catalog, hash, err) < 0)

@@ -89,8 +89,8 @@ static void add_owner(struct volume_message *message, const struct record *recor
 		{CSI_KEY_PV_NAME, record->pv},
 	};
 
-	_Static_assert(ARRAY_SIZE(owner) + 3 == VOLUME_CONTEXT_MAX,
-		"and path, mount options and predecessor");
+	_Static_assert(ARRAY_SIZE(owner) + 4 == VOLUME_CONTEXT_MAX,
+		"and path, mount options, quota and predecessor");
 	for (size_t i = 0; record->cluster_uid && i < ARRAY_SIZE(owner); i++)
 		if (owner[i].value)
 			add_context(message, owner[i].key, owner[i].value);
@@ -104,6 +104,9 @@ void volume_message_init(
 	add_context(ret, ORDINAL_KEY_PATH, ret->path);
 	if (volume->record->mount_options)
 		add_context(ret, ORDINAL_KEY_MOUNT_OPTIONS, volume->record->mount_options);
+	if (volume->record->project)
+		add_context(ret, ORDINAL_KEY_QUOTA,
+			volume->record->project > 0 ? "enforced" : ORDINAL_QUOTA_NONE);
 	add_owner(ret, volume->record);
 	ret->predecessor = predecessor_of(volume->record);
 	if (ret->predecessor)

@@ -9,7 +9,7 @@
 #include "csi.pb-c.h"
 #include "driver.h"
 
-#define VOLUME_CONTEXT_MAX 7
+#define VOLUME_CONTEXT_MAX 8
 
 /* All that .volume points to; it must not be moved. */
 struct volume_message {

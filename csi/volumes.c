@@ -13,6 +13,7 @@
 #include "log.h"
 #include "reclaim.h"
 #include "spread.h"
+#include "volume_quota.h"
 
 /* In a thread of its own: catalogs may be large, and nobody who publishes a volume needs them. */
 static void begin(void *context)
@@ -354,6 +355,7 @@ static int expand(struct volumes *volumes, const char *text, const struct volume
 {
 	_cleanup_(export_leave) struct export_pass pass = {0};
 	_cleanup_(record_freep) struct record *record = NULL;
+	int64_t project, wanted;
 	struct volume_hash hash;
 	struct base *base;
 
@@ -361,8 +363,14 @@ static int expand(struct volumes *volumes, const char *text, const struct volume
 		check_new_size(base, record, size, err) < 0)
 		return -1;
 	volume_id_hash(record->name, &hash);
-	if (size->required > record->capacity) {
-		record->capacity = size->required;
+	project = record->project;
+	/* Before the record, which brings it to the disk; and again where an earlier call failed in
+	 * between. */
+	wanted = size->required > record->capacity ? size->required : record->capacity;
+	if (volume_quota_grow(base, record, wanted, &volumes->clones.stop, err) < 0)
+		return -1;
+	if (wanted > record->capacity || record->project != project) {
+		record->capacity = wanted;
 		if (catalog_write(base->catalog, &hash, record, err) < 0)
 			return -1;
 	} else if (catalog_sync(base->catalog, err) < 0) {

@@ -41,6 +41,10 @@
 /* The same: whose data it took up, if anybody's. */
 #define ORDINAL_KEY_PREDECESSOR ORDINAL_KEY_PREFIX "predecessor"
 
+/* The same: whether a quota enforces its size. */
+#define ORDINAL_KEY_QUOTA  ORDINAL_KEY_PREFIX "quota"
+#define ORDINAL_QUOTA_NONE "none"
+
 /* In the context of a volume on NFS: how its class wants the export mounted. */
 #define ORDINAL_KEY_MOUNT_OPTIONS ORDINAL_KEY_PREFIX "mount-options"
 

@@ -284,19 +284,21 @@ static char *context_text(const Csi__V1__Volume *volume)
 	"csi.storage.k8s.io/pvc/name=c", "csi.storage.k8s.io/pvc/namespace=n",                     \
 		"csi.storage.k8s.io/pv/name=pvc-1"
 
-/* It is the same wherever a volume is told of, and one of before has only its path. */
+#define NO_QUOTA ",ordinal.dev/quota=none"
+
+/* It is the same wherever a volume is told of, and one that names no cluster tells no owner. */
 static void test_owner(void **state)
 {
 	static const struct {
 		struct create create;
 		const char *context; /* after the path */
 	} cases[] = {
-		{{.name = "a", .parameters = {CLAIM}}, ""},
+		{{.name = "a", .parameters = {CLAIM}}, NO_QUOTA},
 		{{.name = "b", .parameters = {CLAIM, ORDINAL_KEY_CLUSTER_UID "=u1"}},
-			",ordinal.dev/cluster-uid=u1,csi.storage.k8s.io/pvc/namespace=n,"
+			NO_QUOTA ",ordinal.dev/cluster-uid=u1,csi.storage.k8s.io/pvc/namespace=n,"
 			"csi.storage.k8s.io/pvc/name=c,csi.storage.k8s.io/pv/name=pvc-1"},
 		{{.name = "c", .parameters = {ORDINAL_KEY_CLUSTER_UID "=u1"}},
-			",ordinal.dev/cluster-uid=u1"},
+			NO_QUOTA ",ordinal.dev/cluster-uid=u1"},
 	};
 	struct fixture *fixture = *state;
 

@@ -101,12 +101,16 @@ static void mount_kept(void)
 	assert_int_equal(system(command), 0);
 }
 
-/* The tests' own way into the export: it shares its caches with the driver's mount, as pods do. */
-static void bind_root(const struct fixture *fixture)
+static const char *kept_root(void)
 {
-	char source[80];
+	static char path[80];
 
-	snprintf(source, sizeof(source), "%s/root", kept);
+	snprintf(path, sizeof(path), "%s/root", kept);
+	return path;
+}
+
+static void bind_root(const struct fixture *fixture, const char *source)
+{
 	assert_int_equal(mount(source, fixture->root, NULL, MS_BIND, NULL), 0);
 	base_clear(fixture->root);
 }
@@ -134,8 +138,11 @@ int fixture_scratch(void **state)
 		mount_kept();
 	choose_backend(fixture);
 	*state = fixture;
+	/* The tests' own way into an export shares its caches with the driver's mount, as pods do. */
 	if (fixture_is(FIXTURE_MOUNTED))
-		bind_root(fixture);
+		bind_root(fixture, kept_root());
+	else if (getenv("ORDINAL_DISK"))
+		bind_root(fixture, getenv("ORDINAL_DISK"));
 	return 0;
 }
 

@@ -20,7 +20,8 @@
 /* The back end of all tests of a program, as the environment says: host paths; with
  * ORDINAL_BACKEND=nfs an --export, whose directory is the root, and which needs no server; with
  * ORDINAL_EXPORT=server:/share besides, that export, which the driver mounts, and the tests too.
- * Its file system has 64 MiB then, and is cleared before each test. */
+ * Its file system has 64 MiB then, and is cleared before each test. With ORDINAL_DISK=DIR besides
+ * the first two, the root lies in that directory, which is cleared, too. */
 enum {
 	FIXTURE_HOSTPATH = 1,
 	FIXTURE_GIVEN = 2,

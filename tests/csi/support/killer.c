@@ -92,6 +92,16 @@ static int run_fchown(int fd, uid_t uid, gid_t gid)
 	return RUN(kernel->fchown(fd, uid, gid));
 }
 
+static int run_set_attributes(int fd, const struct fsxattr *attributes)
+{
+	return RUN(kernel->set_attributes(fd, attributes));
+}
+
+static int run_quotactl_fd(int fd, unsigned command, unsigned id, void *data)
+{
+	return RUN(kernel->quotactl_fd(fd, command, id, data));
+}
+
 static void install(void)
 {
 	static struct fs_calls calls;
@@ -108,6 +118,8 @@ static void install(void)
 	calls.unlinkat = run_unlinkat;
 	calls.fchmod = run_fchmod;
 	calls.fchown = run_fchown;
+	calls.set_attributes = run_set_attributes;
+	calls.quotactl_fd = run_quotactl_fd;
 	fs_calls = &calls;
 }
 
