@@ -330,8 +330,7 @@ static int limit(const struct creation *creation, struct record *record, int fd,
 	if (volume_quota_apply(creation->base, creation->parameters, record, fd,
 		    &creation->clones->stop, &changed, err) < 0)
 		return -1;
-	return changed ? catalog_intend(
-				 creation->base->catalog, &creation->hash, record, NULL, err)
+	return changed ? catalog_intend(creation->base->catalog, &creation->hash, record, NULL, err)
 		       : 0;
 }
 
@@ -345,10 +344,9 @@ static int complete(const struct creation *creation, struct record *record, stru
 	_cleanup_close_ int intent = -1, fd = -1;
 
 	if (volume_quota_plan(base, creation->parameters, record, err) < 0 ||
-		catalog_intend(base->catalog, &creation->hash, record,
-			brings_data ? NULL : &intent, err) < 0 ||
-		find_room(creation, record, &fd, err) < 0 ||
-		limit(creation, record, fd, err) < 0 ||
+		catalog_intend(base->catalog, &creation->hash, record, brings_data ? NULL : &intent,
+			err) < 0 ||
+		find_room(creation, record, &fd, err) < 0 || limit(creation, record, fd, err) < 0 ||
 		sync_volume(base, record, intent, fd, err) < 0 ||
 		catalog_complete(base->catalog, &creation->hash, err) < 0 ||
 		catalog_sync(base->catalog, err) < 0)

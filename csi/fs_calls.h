@@ -26,7 +26,8 @@ struct fs_calls {
 	int (*set_flags)(int fd, int flags); /* ioctl FS_IOC_SETFLAGS */
 
 	/* Quotas only. */
-	int (*set_attributes)(int fd, const struct fsxattr *attributes); /* ioctl FS_IOC_FSSETXATTR */
+	int (*set_attributes)(
+		int fd, const struct fsxattr *attributes); /* ioctl FS_IOC_FSSETXATTR */
 	int (*quotactl_fd)(int fd, unsigned command, unsigned id, void *data);
 	int (*quotactl)(unsigned command, const char *device, unsigned id, void *data);
 

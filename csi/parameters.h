@@ -31,7 +31,7 @@ struct parameters {
 	enum on_delete on_delete;
 	int64_t archive_ttl; /* seconds; 0: for ever */
 	enum quota_wish quota;
-	bool reuse;          /* take up what the predecessor in the same place of the set left */
+	bool reuse; /* take up what the predecessor in the same place of the set left */
 	bool reuse_across_namespaces;
 	bool allow_live_copy; /* copy a volume though a pod uses it */
 

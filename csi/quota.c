@@ -52,7 +52,8 @@ static int call(int fd, unsigned command, uint32_t id, void *data)
 	if (fs_calls->quotactl_fd(fd, command, id, data) == 0)
 		return 0;
 	why = errno;
-	/* ENOSYS is also what file systems without quotas say, and EPERM who lacks CAP_SYS_ADMIN. */
+	/* ENOSYS is also what file systems without quotas say, and EPERM who lacks CAP_SYS_ADMIN.
+	 */
 	if (why != ENOSYS && why != EPERM)
 		return -1;
 	if (call_device(fd, command, id, data) == 0)

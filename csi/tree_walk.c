@@ -119,8 +119,7 @@ static int reopen(struct level *level, DIR *inner, struct error *err)
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return error_set_errno(err, errno, "go back to a directory");
 	if (status.st_dev != level->device || status.st_ino != level->inode)
-		return error_set(err, ERROR_ABORTED,
-			"directories were moved meanwhile: try again");
+		return error_set(err, ERROR_ABORTED, "directories were moved meanwhile: try again");
 	level->dir = open_stream(&fd);
 	seekdir(level->dir, level->position);
 	return 0;

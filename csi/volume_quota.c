@@ -138,8 +138,8 @@ static bool may_lift(
 	return quota_inodes(base->fd, record->project, &inodes, NULL) == 0 && !inodes;
 }
 
-void volume_quota_lift(const struct base *base, int dir, const char *path,
-	const struct record *record)
+void volume_quota_lift(
+	const struct base *base, int dir, const char *path, const struct record *record)
 {
 	struct error err;
 
@@ -151,6 +151,7 @@ void volume_quota_lift(const struct base *base, int dir, const char *path,
 
 bool volume_quota_differs(const struct record *record, const struct parameters *parameters)
 {
-	return record->capacity && ((parameters->quota == QUOTA_REQUIRED && !has_project(record)) ||
-					   (parameters->quota == QUOTA_NONE && has_project(record)));
+	return record->capacity &&
+	       ((parameters->quota == QUOTA_REQUIRED && !has_project(record)) ||
+		       (parameters->quota == QUOTA_NONE && has_project(record)));
 }

@@ -36,8 +36,8 @@ int volume_quota_grow(const struct base *base, struct record *record, int64_t ca
 
 /* What lies at PATH below DIR, of RECORD, is to go: its project is free when the last file is. What
  * fails is logged: it costs an id. */
-void volume_quota_lift(const struct base *base, int dir, const char *path,
-	const struct record *record);
+void volume_quota_lift(
+	const struct base *base, int dir, const char *path, const struct record *record);
 
 /* Whether PARAMETERS want the size of RECORD's volume, which is ready, enforced otherwise than it
  * is. */

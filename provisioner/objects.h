@@ -114,7 +114,8 @@ struct volume_resize {
 	struct strings mount_options;
 	uint8_t access_modes; /* see resize_fields_access_mode() */
 	bool block;
-	bool is_marked; /* has the annotation pre-resize-capacity */
+	bool is_marked;  /* has the annotation pre-resize-capacity */
+	bool unenforced; /* its driver, which is ours, has told that nothing enforces its size */
 };
 
 /* Annotations of a volume: the secret for its deletion, as external-provisioner notes it. */

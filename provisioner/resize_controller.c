@@ -288,6 +288,10 @@ static int finish(struct resize *resize, int64_t bytes, struct error *err)
 	if (change_claim(resize, &change, err) < 0)
 		return -1;
 	report(resize, EVENT_NORMAL, "VolumeResizeSuccessful", "Resize volume succeeded");
+	if (resize->volume->resize.unenforced)
+		report(resize, EVENT_NORMAL, "SizeNotEnforced",
+			"The new size is written down, but nothing enforces it: the volume has no quota, "
+			"and shares the room of its file system with others");
 	return 0;
 }
 

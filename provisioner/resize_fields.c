@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "names.h"
 #include "quantity.h"
 
 static const struct {
@@ -102,12 +103,15 @@ void resize_fields_of_volume(
 	struct json_object *modes = json_member(spec, "accessModes", json_type_array);
 	struct json_object *annotations = json_member(
 		json_member(volume, "metadata", json_type_object), "annotations", json_type_object);
+	const char *quota = json_string(
+		json_member(csi, "volumeAttributes", json_type_object), ORDINAL_KEY_QUOTA);
 	const char *mode = json_string(spec, "volumeMode"), *fs_type = json_string(csi, "fsType");
 	size_t count = modes ? json_object_array_length(modes) : 0;
 
 	resize->capacity = storage_of(spec, "capacity");
 	resize->block = mode && !strcmp(mode, "Block");
 	resize->is_marked = json_string(annotations, RESIZE_FIELDS_PRE_RESIZE) != NULL;
+	resize->unenforced = quota && !strcmp(quota, ORDINAL_QUOTA_NONE);
 	pack_optional(pack, &resize->claim_uid,
 		json_string(json_member(spec, "claimRef", json_type_object), "uid"));
 	pack_optional(pack, &resize->fs_type, fs_type && *fs_type ? fs_type : NULL);

@@ -73,6 +73,12 @@ static void test_refusals(void **state)
 			"parameter share", FIXTURE_NFS},
 		{{.name = "v", .parameters = {"onDelete=keep"}}, ERROR_INVALID,
 			"parameter onDelete: \"keep\" is not one of delete, archive, retain", 0},
+		{{.name = "v", .parameters = {"quota=yes"}}, ERROR_INVALID,
+			"parameter quota: \"yes\" is not one of auto, required, none", 0},
+		{{.name = "v", .parameters = {"quota=required"}}, ERROR_FAILED_PRECONDITION,
+			"its file system has no project quotas: only ext4 and XFS on a disk of the "
+			"driver's own machine",
+			0},
 		{{.name = "v", .parameters = {long_value}}, ERROR_INVALID, "larger than 4096", 0},
 	};
 

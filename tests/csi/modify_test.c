@@ -296,7 +296,7 @@ static void test_owner(void **state)
 		{{.name = "a", .parameters = {CLAIM}}, NO_QUOTA},
 		{{.name = "b", .parameters = {CLAIM, ORDINAL_KEY_CLUSTER_UID "=u1"}},
 			NO_QUOTA ",ordinal.dev/cluster-uid=u1,csi.storage.k8s.io/pvc/namespace=n,"
-			"csi.storage.k8s.io/pvc/name=c,csi.storage.k8s.io/pv/name=pvc-1"},
+				 "csi.storage.k8s.io/pvc/name=c,csi.storage.k8s.io/pv/name=pvc-1"},
 		{{.name = "c", .parameters = {ORDINAL_KEY_CLUSTER_UID "=u1"}},
 			NO_QUOTA ",ordinal.dev/cluster-uid=u1"},
 	};

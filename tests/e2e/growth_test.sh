@@ -35,6 +35,7 @@ wait_for 90 "a pod uses a claim" pod_ready used
 check_equal "of 1 MiB" 1Mi "$(kube get pvc used -o jsonpath='{.status.capacity.storage}')"
 grow used 5Mi
 check_grown used 5Mi
+wait_for 30 "and that nothing enforces it, on a disk without quotas" event_says used SizeNotEnforced "the volume has no quota"
 check "the pod can write" kube exec used -- touch /data/still
 check_equal "and was not restarted" 0 "$(kube get pod used -o jsonpath='{.status.containerStatuses[0].restartCount}')"
 check "the driver's record has the new size" \

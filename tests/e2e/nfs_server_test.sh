@@ -19,7 +19,7 @@ disk_holds() { [ "$(on_disk cat "/srv/export/$1" 2>/dev/null)" = "$2" ]; }      
 disk_lines() { [ "$(on_disk cat "/srv/export/$1" 2>/dev/null | wc -l)" -ge "$2" ]; } # PATH COUNT
 disk_lacks() { ! on_disk test -e "/srv/export/$1"; }
 
-# A disk with ext4 of node-1's, as an administrator's volume for the claim "nfs". What another test has
+# A disk with ext4 and quotas of node-1's, as an administrator's volume for the claim "nfs". What another test has
 # installed goes: its class is another one under the same name.
 server_disk() {
   local image=$e2e_project/build/nfs-server-image.tar
@@ -29,7 +29,8 @@ server_disk() {
   "$lab" load-image "$image"
   # shellcheck disable=SC2016
   on_disk sh -c 'grep -q " /srv " /proc/mounts || {
-    modprobe loop && truncate -s 256M /tmp/disk && mke2fs -q -t ext4 /tmp/disk && mkdir -p /srv && mount -o loop /tmp/disk /srv
+    modprobe loop && truncate -s 256M /tmp/disk &&
+      mke2fs -q -t ext4 -O quota,project -E quotatype=prjquota /tmp/disk && mkdir -p /srv && mount -o loop,prjquota /tmp/disk /srv
   }'
   cluster_kubectl apply -f - >/dev/null <<END
 apiVersion: v1
@@ -64,6 +65,19 @@ server_is_another() { # UID: made again, and ready
 }
 beats() { kube exec web-1 -- sh -c 'date >> /data/name'; }
 
+# written POD MAX: how many KiB of so many the pod can write to its volume, and bring to the disk
+written() {
+  # shellcheck disable=SC2016
+  kube exec "$1" -- sh -c 'i=0
+    while [ $i -lt '"$2"' ] && dd if=/dev/zero of=/data/fill bs=64k seek=$((i / 64)) count=1 conv=notrunc,fsync 2>/tmp/said; do
+      i=$((i + 64))
+    done
+    echo $i; rm -f /data/fill'
+}
+size_of() { on_disk sh -c "stat -f -c '%b %S' '/srv/export/$1' | awk '{print \$1 * \$2}'"; } # PATH: as the server's disk tells it
+disk_size_is() { [ "$(size_of "$1")" = "$2" ]; }
+grow() { kube patch pvc "$1" --type=merge -p "{\"spec\": {\"resources\": {\"requests\": {\"storage\": \"$2\"}}}}" >/dev/null; }
+
 # What the overlay makes is gone, but for what is the users'.
 nothing_left() {
   gone namespace nfs-dynamic && gone storageclass nfs-dynamic && gone csidriver nfs.ordinal.dev &&
@@ -79,6 +93,19 @@ check "on both nodes" test "$(node_of web-0)" != "$(node_of web-1)"
 for i in 0 1; do
   check "the server's disk has what web-$i wrote" disk_holds "$ns/web/data-$i/name" "web-$i"
 done
+
+chapter "Sizes are enforced at the server, by quotas of its disk"
+check_equal "the PersistentVolume says so" enforced \
+  "$(kube get pv "$(volume_of data-web-0)" -o jsonpath='{.spec.csi.volumeAttributes.ordinal\.dev/quota}')"
+check "the directory on the disk has the claim's size" disk_size_is "$ns/web/data-0" 1048576
+got=$(written web-0 4096)
+check "a pod of root's gets no more than that ($got KiB of 4096)" test "$got" -ge 896 -a "$got" -le 1024
+check "the other replica has its own" test "$(written web-1 512)" = 512
+grow data-web-0 3Mi
+wait_for 60 "the claim grows" claim_has data-web-0 3Mi
+check "and with it the limit" disk_size_is "$ns/web/data-0" 3145728
+got=$(written web-0 4096)
+check "under the running pod ($got KiB of 4096)" test "$got" -gt 1024 -a "$got" -le 3072
 
 chapter "The server is made again: no data are lost, and pods go on"
 uid=$(server_pod)

@@ -20,8 +20,8 @@
 #include "quota.h"
 #include "scene.h"
 
-#define MIB     ((int64_t)1 << 20)
-#define NOBODY  65534
+#define MIB    ((int64_t)1 << 20)
+#define NOBODY 65534
 
 static int open_path(const char *path)
 {
@@ -229,7 +229,8 @@ static void test_ids(void **state)
 /* Data keep their project, and get the limit of the volume that takes them up. */
 static void test_reuse(void **state)
 {
-	static const struct create first = {.name = "pvc-1", .required = MIB, .parameters = {ARCHIVING}};
+	static const struct create first = {
+		.name = "pvc-1", .required = MIB, .parameters = {ARCHIVING}};
 	static const struct create second = {
 		.name = "pvc-2", .required = 2 * MIB, .parameters = {ARCHIVING}};
 	static const struct create third = {
@@ -273,7 +274,8 @@ static void test_adopted(void **state)
 		.name = "pvc-1", .required = MIB, .parameters = {ARCHIVING, "quota=none"}};
 	static const struct create second = {
 		.name = "pvc-2", .required = 2 * MIB, .parameters = {ARCHIVING, "quota=required"}};
-	static const char *const files[] = {"", "/a", "/a/b", "/a/b/c", "/a/b/c/file", "/stuck", "/hard"};
+	static const char *const files[] = {
+		"", "/a", "/a/b", "/a/b/c", "/a/b/c/file", "/stuck", "/hard"};
 	struct fixture *fixture = *state;
 	_cleanup_free_ char *id = create(fixture, &first, "none"), *later = NULL;
 	uint32_t project;
@@ -284,7 +286,8 @@ static void test_adopted(void **state)
 	later = create(fixture, &second, "enforced");
 	project = project_of(root_path(fixture, PLACE));
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		assert_int_equal(project_of(fixture_path(fixture, "root/" PLACE "%s", files[i])), project);
+		assert_int_equal(
+			project_of(fixture_path(fixture, "root/" PLACE "%s", files[i])), project);
 	assert_int_equal(quota_of(fixture, project).dqb_curinodes, 6);
 	assert_int_equal(project_of("/etc"), 0);
 	check_takes(fixture, PLACE, 2 * MIB);
@@ -347,9 +350,12 @@ static void test_project_of_the_base(void **state)
 {
 	struct fixture *fixture = *state;
 	_cleanup_close_ int fd = open_path(fixture->root);
-	static const struct create first = {.name = "pvc-1", .required = MIB, .parameters = {ARCHIVING}};
-	static const struct create second = {.name = "pvc-2", .required = MIB, .parameters = {ARCHIVING}};
-	struct create clone = {.name = "pvc-3", .required = MIB, .parameters = {"pathPattern=copy"}};
+	static const struct create first = {
+		.name = "pvc-1", .required = MIB, .parameters = {ARCHIVING}};
+	static const struct create second = {
+		.name = "pvc-2", .required = MIB, .parameters = {ARCHIVING}};
+	struct create clone = {
+		.name = "pvc-3", .required = MIB, .parameters = {"pathPattern=copy"}};
 	_cleanup_free_ char *id = NULL, *later = NULL, *copy = NULL;
 
 	fixture_stop(fixture);

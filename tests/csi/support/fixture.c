@@ -138,7 +138,8 @@ int fixture_scratch(void **state)
 		mount_kept();
 	choose_backend(fixture);
 	*state = fixture;
-	/* The tests' own way into an export shares its caches with the driver's mount, as pods do. */
+	/* The tests' own way into an export shares its caches with the driver's mount, as pods do.
+	 */
 	if (fixture_is(FIXTURE_MOUNTED))
 		bind_root(fixture, kept_root());
 	else if (getenv("ORDINAL_DISK"))
