@@ -117,6 +117,22 @@ spec:
   volumeClaimTemplates: [$templates]
 END
 }
+# kib_written POD DIR MAX: how many KiB of so many the pod can write to the volume at DIR, and bring to the disk
+kib_written() {
+  # shellcheck disable=SC2016
+  kube exec "$1" -- sh -c 'i=0
+    while [ $i -lt "$2" ] && dd if=/dev/zero of="$1/fill" bs=64k seek=$((i / 64)) count=1 conv=notrunc,fsync 2>/tmp/said; do
+      i=$((i + 64))
+    done
+    echo $i; rm -f "$1/fill"' sh "$2" "$3"
+}
+# check_quota POD DIR LEAST MOST: its volume takes so many KiB, and then no more
+check_quota() {
+  local got
+  got=$(kib_written "$1" "$2" $(($4 + 1024)))
+  check "$1 can write no more than that ($got KiB of $4)" test "$got" -ge "$3" -a "$got" -le "$4"
+}
+
 set_ready() { [ "$(kube get statefulset "$1" -o jsonpath='{.status.readyReplicas}')" = 2 ]; }
 
 # claims PREFIX FROM TO [CLASS]: claims PREFIX-FROM to PREFIX-TO, in one call

@@ -65,15 +65,6 @@ server_is_another() { # UID: made again, and ready
 }
 beats() { kube exec web-1 -- sh -c 'date >> /data/name'; }
 
-# written POD MAX: how many KiB of so many the pod can write to its volume, and bring to the disk
-written() {
-  # shellcheck disable=SC2016
-  kube exec "$1" -- sh -c 'i=0
-    while [ $i -lt '"$2"' ] && dd if=/dev/zero of=/data/fill bs=64k seek=$((i / 64)) count=1 conv=notrunc,fsync 2>/tmp/said; do
-      i=$((i + 64))
-    done
-    echo $i; rm -f /data/fill'
-}
 size_of() { on_disk sh -c "stat -f -c '%b %S' '/srv/export/$1' | awk '{print \$1 * \$2}'"; } # PATH: as the server's disk tells it
 disk_size_is() { [ "$(size_of "$1")" = "$2" ]; }
 grow() { kube patch pvc "$1" --type=merge -p "{\"spec\": {\"resources\": {\"requests\": {\"storage\": \"$2\"}}}}" >/dev/null; }
@@ -98,14 +89,12 @@ chapter "Sizes are enforced at the server, by quotas of its disk"
 check_equal "the PersistentVolume says so" enforced \
   "$(kube get pv "$(volume_of data-web-0)" -o jsonpath='{.spec.csi.volumeAttributes.ordinal\.dev/quota}')"
 check "the directory on the disk has the claim's size" disk_size_is "$ns/web/data-0" 1048576
-got=$(written web-0 4096)
-check "a pod of root's gets no more than that ($got KiB of 4096)" test "$got" -ge 896 -a "$got" -le 1024
-check "the other replica has its own" test "$(written web-1 512)" = 512
+check_quota web-0 /data 896 1024
+check_equal "the other replica has its own" 512 "$(kib_written web-1 /data 512)"
 grow data-web-0 3Mi
 wait_for 60 "the claim grows" claim_has data-web-0 3Mi
 check "and with it the limit" disk_size_is "$ns/web/data-0" 3145728
-got=$(written web-0 4096)
-check "under the running pod ($got KiB of 4096)" test "$got" -gt 1024 -a "$got" -le 3072
+check_quota web-0 /data 2816 3072
 
 chapter "The server is made again: no data are lost, and pods go on"
 uid=$(server_pod)

@@ -13,7 +13,18 @@ base=/var/lib/ordinal
 if [ "${1:-}" = uml ]; then
   lab_nodes=(--uml 2)
   ordinal_folder=deploy/nfs-dynamic/overlays/host-path
+  before_install=(quota_disks)
 fi
+
+# The nodes' volumes are on disks with quotas.
+quota_disks() {
+  local node
+  for node in node-1 node-2; do
+    "$lab" node exec $node -- sh -c "modprobe loop && truncate -s 64M /tmp/quota-disk &&
+      mke2fs -q -t ext4 -O quota,project -E quotatype=prjquota /tmp/quota-disk && mkdir -p $base &&
+      mount -o loop,prjquota /tmp/quota-disk $base"
+  done
+}
 
 file_on() { "$lab" node exec "$1" -- cat "$2" 2>/dev/null || :; } # NODE FILE
 lacks_on() { ! "$lab" node exec "$1" -- test -e "$2"; }           # NODE FILE
@@ -87,6 +98,12 @@ spread_set web ordinal-hostpath
 wait_for 180 "it is ready" set_ready web
 check_equal "on two nodes" 2 "$(printf '%s\n' "$(node_of web-0)" "$(node_of web-1)" | sort -u | wc -l)"
 check_replicas web
+
+if [ "${1:-}" = uml ]; then
+  chapter "Sizes are enforced by quotas of the nodes' disks"
+  check_equal "df tells the claim's size" 1024 "$(kube exec web-0 -- df -k /disk | awk 'END {print $2}')"
+  for i in 0 1; do check_quota "web-$i" /disk 896 1024; done
+fi
 
 chapter "A deleted pod comes back to its data"
 for i in 0 1; do
