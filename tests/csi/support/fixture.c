@@ -42,11 +42,15 @@ bool fixture_is_nfs(void)
 	return fixture_is(FIXTURE_NFS);
 }
 
+/* Exports that are mounted, and disks, are those of a guest. */
+unsigned fixture_stride(void)
+{
+	return fixture_is(FIXTURE_MOUNTED) || getenv("ORDINAL_DISK") ? FIXTURE_GUEST_STRIDE : 1;
+}
+
 unsigned fixture_fewer(unsigned count)
 {
-	unsigned every = fixture_is(FIXTURE_MOUNTED) ? FIXTURE_GUEST_STRIDE : 1;
-
-	return (count + every - 1) / every;
+	return (count + fixture_stride() - 1) / fixture_stride();
 }
 
 /* Where the export is mounted by the driver and by the tests, for all tests of a program: mounting

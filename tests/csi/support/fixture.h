@@ -34,9 +34,10 @@ unsigned fixture_backend(void);
 bool fixture_is(unsigned backends);
 bool fixture_is_nfs(void);
 
-/* How many of COUNT rounds of the same there is time for: in a guest, which is slow, one of so many
- * as FIXTURE_GUEST_STRIDE. */
+/* One of how many rounds of the same there is time for: in a guest, which is slow, not for all. And
+ * how many of COUNT rounds that are. */
 #define FIXTURE_GUEST_STRIDE 17
+unsigned fixture_stride(void);
 unsigned fixture_fewer(unsigned count);
 
 /* For the table of a program: a test of some back ends only. What others do instead, or why there

@@ -157,5 +157,5 @@ bool killer_fail(int point, int errnum)
 
 int killer_stride(int usual)
 {
-	return fixture_is(FIXTURE_MOUNTED) ? usual * FIXTURE_GUEST_STRIDE : usual;
+	return usual * (int)fixture_stride();
 }
