@@ -10,6 +10,11 @@
 #include "location.h"
 
 /* What mount.nfs and the kernel say, and what that means to the administrator. */
+/* AppArmor's refusal looks like the server's. */
+#define DENIED                                                                                       \
+	"the server has no such share, or does not export it to this node: look at its exports; or " \
+	"AppArmor forbids the driver to mount: see deploy/README.md"
+
 static const struct {
 	const char *said;
 	enum error_kind kind;
@@ -19,10 +24,8 @@ static const struct {
 		"NFSv3 needs the host's rpc.statd for locks: start it (nfs-common), or use NFSv4"},
 	{"No such file or directory", ERROR_FAILED_PRECONDITION,
 		"the server has no such share: look at its exports"},
-	{"access denied", ERROR_FORBIDDEN,
-		"the server has no such share, or does not export it to this node: look at its exports"},
-	{"Permission denied", ERROR_FORBIDDEN,
-		"the server has no such share, or does not export it to this node: look at its exports"},
+	{"access denied", ERROR_FORBIDDEN, DENIED},
+	{"Permission denied", ERROR_FORBIDDEN, DENIED},
 	{"Operation not permitted", ERROR_FORBIDDEN,
 		"the driver needs CAP_SYS_ADMIN, and the server must export it to this node"},
 	{"not supported", ERROR_FAILED_PRECONDITION,

@@ -41,7 +41,7 @@ printf '%s\n' 'namespace: {create: true}' 'inClusterServer: {keepClaim: false}' 
 namespace_of() { [ "$1" = host-path ] && echo ordinal-system || echo nfs-dynamic; }
 
 kustomize() { kubectl kustomize "$1" 2>"$folder/kustomize.log" || cat "$folder/kustomize.log" >&2; }
-for overlay in external-server in-cluster-server kind host-path; do
+for overlay in external-server app-armor in-cluster-server kind host-path; do
   kustomize "deploy/nfs-dynamic/overlays/$overlay" >"$folder/$overlay.yaml"
 done
 
@@ -52,7 +52,7 @@ differences() {
   for file in "$@"; do
     from+=(-f "$file")
   done
-  "${helm[@]}" template -n "${namespace:-$(namespace_of "$mode")}" "${from[@]}" ordinal $chart \
+  "${helm[@]}" template --kube-version "${kube_version:-v1.20.0}" -n "${namespace:-$(namespace_of "$mode")}" "${from[@]}" ordinal $chart \
     >"$folder/chart.yaml" 2>"$folder/log" || cat "$folder/log"
   "$tools/same_objects" "$kustomized" "$folder/chart.yaml" 2>&1
 }
@@ -72,6 +72,13 @@ for overlay in external-server in-cluster-server kind host-path; do
   mode=${overlay/#kind/in-cluster-server}
   is "as the overlay $overlay" "$(differences "$mode" "$folder/$overlay.yaml" "$folder/as-kustomize")" ''
 done
+kube_version=v1.29.15
+is "as external-server where the profile of AppArmor is an annotation" \
+  "$(differences external-server "$folder/external-server.yaml" "$folder/as-kustomize")" ''
+kube_version=v1.30.0
+is "as app-armor where it is a field" "$(differences external-server "$folder/app-armor.yaml" "$folder/as-kustomize")" \
+  '- apps/v1 Deployment nfs-provisioner in nfs-dynamic spec.template.metadata.annotations: {}' # is none
+kube_version=
 is "by default the namespace is not the release's" \
   "$(differences external-server "$folder/external-server.yaml")" '- v1 Namespace nfs-dynamic'
 is "by default the server's disk outlives the release" \

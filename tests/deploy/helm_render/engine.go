@@ -24,7 +24,7 @@ func (folder chartFiles) Get(name string) (string, error) {
 
 // render returns the text of each template that is no collection of named ones. A value that is not
 // there is an error, where helm would go on with none.
-func (c *chart) render(name, namespace string, values table) (map[string]string, error) {
+func (c *chart) render(name, namespace, version string, values table) (map[string]string, error) {
 	all := template.New("").Option("missingkey=error")
 	all.Funcs(functions(all))
 	for _, name := range sorted(c.templates) {
@@ -33,10 +33,11 @@ func (c *chart) render(name, namespace string, values table) (map[string]string,
 		}
 	}
 	top := table{
-		"Chart":   c,
-		"Files":   chartFiles(c.folder),
-		"Release": table{"Name": name, "Namespace": namespace, "Service": "Helm"},
-		"Values":  values,
+		"Capabilities": table{"KubeVersion": table{"Version": version}},
+		"Chart":        c,
+		"Files":        chartFiles(c.folder),
+		"Release":      table{"Name": name, "Namespace": namespace, "Service": "Helm"},
+		"Values":       values,
 	}
 	rendered := map[string]string{}
 	for name := range c.templates {

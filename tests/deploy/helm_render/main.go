@@ -44,6 +44,7 @@ func run(args []string) error {
 	var values files
 	flags := flag.NewFlagSet(command, flag.ExitOnError)
 	flags.Var(&values, "f", "values, in a file or - for the standard input")
+	version := flags.String("kube-version", "v1.36.0", "the cluster's version")
 	namespace := flags.String("n", "default", "the release's namespace")
 	flags.Parse(args[1:])
 	if flags.NArg() != operands {
@@ -58,7 +59,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	rendered, err := c.render(flags.Arg(0), *namespace, merged)
+	rendered, err := c.render(flags.Arg(0), *namespace, *version, merged)
 	if err != nil {
 		return err
 	}
