@@ -81,6 +81,7 @@ static int claim_parse(
 	pack_string(pack, &claim->volume_name, json_string(spec, "volumeName"));
 	pack_string(pack, &claim->requested,
 		json_string(json_member(resources, "requests", json_type_object), "storage"));
+	pack_string(pack, &claim->attributes_class, json_string(spec, "volumeAttributesClassName"));
 	claim_parse_source(claim, pack, spec);
 	pack_strings(pack, &claim->access_modes, json_member(spec, "accessModes", json_type_array),
 		NULL);
@@ -208,6 +209,8 @@ static int volume_parse(
 	pack_string(pack, &volume->driver, json_string(csi, "driver"));
 	pack_string(pack, &volume->handle, json_string(csi, "volumeHandle"));
 	pack_string(pack, &volume->class_name, json_string(spec, "storageClassName"));
+	pack_string(
+		pack, &volume->attributes_class, json_string(spec, "volumeAttributesClassName"));
 	pack_strings(pack, &volume->finalizers,
 		json_member(metadata, "finalizers", json_type_array), NULL);
 	volume_parse_secret(volume, pack, metadata, spec);

@@ -91,7 +91,8 @@ struct claim {
 	char *restore_from;  /* annotation ordinal.dev/restore-from, or "" */
 	char *volume_name;   /* spec.volumeName, or "" */
 	char *requested;     /* spec.resources.requests.storage as written, or "" */
-	char *data_source;   /* "Kind name" of spec.dataSource or dataSourceRef, or "" */
+	char *attributes_class; /* spec.volumeAttributesClassName, or "" */
+	char *data_source;      /* "Kind name" of spec.dataSource or dataSourceRef, or "" */
 	char *data_source_kind;
 	char *data_source_group;     /* "" for the core group; NULL without a data source */
 	char *data_source_name;      /* the same; nobody has checked that it is a name */
@@ -126,11 +127,12 @@ struct volume {
 	struct object object;
 	char *phase;
 	char *reclaim_policy;
-	char *provisioned_by; /* annotation pv.kubernetes.io/provisioned-by, or "" */
-	char *migrated_to;    /* annotation pv.kubernetes.io/migrated-to, or "" */
-	char *driver;         /* spec.csi.driver, or "" */
-	char *handle;         /* spec.csi.volumeHandle, or "" */
-	char *class_name;     /* spec.storageClassName, or "" */
+	char *provisioned_by;   /* annotation pv.kubernetes.io/provisioned-by, or "" */
+	char *migrated_to;      /* annotation pv.kubernetes.io/migrated-to, or "" */
+	char *driver;           /* spec.csi.driver, or "" */
+	char *handle;           /* spec.csi.volumeHandle, or "" */
+	char *class_name;       /* spec.storageClassName, or "" */
+	char *attributes_class; /* spec.volumeAttributesClassName, or "" */
 	struct strings finalizers;
 	/* The secret for its deletion: by its annotations (NULL: none is needed), or, where these
 	 * do not tell, by its class and claim (NULL where they do; or "" where there is none). */
