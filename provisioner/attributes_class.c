@@ -40,8 +40,8 @@ static int parse(const struct controller *controller, const char *name, struct j
 
 	if (!driver || strcmp(driver, controller->driver.info.name))
 		return error_set(err, ERROR_INVALID,
-			"VolumeAttributesClass %s is for the driver %s, and the volume is of %s", name,
-			driver ? driver : "\"\"", controller->driver.info.name);
+			"VolumeAttributesClass %s is for the driver %s, and the volume is of %s",
+			name, driver ? driver : "\"\"", controller->driver.info.name);
 	string_map_copy(ret_parameters, parameters);
 	return 0;
 }

@@ -45,7 +45,8 @@ struct csi_create_request {
 	const char *name;
 	int64_t required_bytes;
 	const struct string_map *parameters;
-	const struct strings *access_modes; /* of the claim: ReadWriteOnce, ... */
+	const struct string_map *mutable_parameters; /* NULL: none */
+	const struct strings *access_modes;          /* of the claim: ReadWriteOnce, ... */
 	const struct strings *mount_options;
 	const char *fs_type; /* or "" */
 	bool block;

@@ -210,6 +210,9 @@ const ProtobufCMessage *csi_messages_create(
 	message->parameters = csi_messages_entries(parts, request->parameters,
 		&csi__v1__create_volume_request__parameters_entry__descriptor,
 		&message->n_parameters);
+	message->mutable_parameters = csi_messages_entries(parts, request->mutable_parameters,
+		&csi__v1__create_volume_request__mutable_parameters_entry__descriptor,
+		&message->n_mutable_parameters);
 	message->secrets = csi_messages_entries(parts, request->secrets,
 		&csi__v1__create_volume_request__secrets_entry__descriptor, &message->n_secrets);
 	if (request->requisite || request->preferred)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "attributes_class.h"
 #include "names.h"
 #include "quantity.h"
 #include "topology.h"
@@ -76,14 +77,14 @@ static void add_metadata(struct provisioning *provisioning, const struct control
 
 /* Whether data may outlive their volume, so that it matters in which life of a namespace they came
  * to be. */
-static bool may_outlive(const struct storage_class *class)
+static bool may_outlive(const struct volume_request *request)
 {
 	static const char *const keys[] = {"onDelete", "archiveOnDelete", "reuse"};
 
-	for (size_t i = 0; i < class->parameters.count; i++)
-		for (size_t j = 0; j < ARRAY_SIZE(keys); j++)
-			if (!strcmp(class->parameters.items[i].key, keys[j]))
-				return true;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (string_map_get(&request->parameters, keys[i]) ||
+			string_map_get(&request->mutable_parameters, keys[i]))
+			return true;
 	return false;
 }
 
@@ -139,6 +140,16 @@ static int add_claim(struct provisioning *provisioning, struct error *err)
 	copy_strings(&request->mount_options, &provisioning->class->mount_options);
 	request->block = claim->block;
 	return quantity_parse(claim->requested, &request->required_bytes, err);
+}
+
+static int add_attributes_class(
+	struct provisioning *provisioning, const struct controller *controller, struct error *err)
+{
+	const char *name = provisioning->claim->attributes_class;
+
+	return *name ? attributes_class_read(
+			       controller, name, &provisioning->request->mutable_parameters, err)
+		     : 0;
 }
 
 static int add_place(struct provisioning *provisioning, const struct controller *controller,
@@ -235,10 +246,11 @@ int provisioning_init(struct provisioning *provisioning, const struct controller
 		.claim = claim, .class = class, .request = volume_request_new(claim, name)};
 	annotations_init(&provisioning->annotations, &controller->api, claim);
 	if (add_claim(provisioning, err) < 0 || add_class_parameters(provisioning, err) < 0 ||
+		add_attributes_class(provisioning, controller, err) < 0 ||
 		add_place(provisioning, controller, place, err) < 0)
 		return -1;
 	add_metadata(provisioning, controller);
-	if (controller->driver.info.ours && may_outlive(class) &&
+	if (controller->driver.info.ours && may_outlive(provisioning->request) &&
 		add_namespace_uid(provisioning, controller, err) < 0)
 		return -1;
 	if (add_secrets(provisioning, err) < 0 || add_source(provisioning, controller, err) < 0)

@@ -137,6 +137,12 @@ static int check_fits(
 			"mode that the claim asks for: let it ask for those of the volume, or "
 			"delete that volume to begin anew",
 			volume->object.name);
+	if (strcmp(volume->attributes_class, provisioning->claim->attributes_class))
+		return error_set(err, ERROR_FAILED_PRECONDITION,
+			"the data that this replica had are in volume %s, whose "
+			"VolumeAttributesClass is \"%s\": let the claim name that one, and another "
+			"when it has them, or delete that volume to begin anew",
+			volume->object.name, volume->attributes_class);
 	return check_size(volume, provisioning->request->required_bytes, err);
 }
 

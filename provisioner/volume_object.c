@@ -206,6 +206,9 @@ static struct json_object *spec_object(const struct provisioning *provisioning, 
 	json_object_object_add(
 		spec, "persistentVolumeReclaimPolicy", text(provisioning->class->reclaim_policy));
 	json_object_object_add(spec, "storageClassName", text(claim->class_name));
+	if (*claim->attributes_class)
+		json_object_object_add(
+			spec, "volumeAttributesClassName", text(claim->attributes_class));
 	json_object_object_add(spec, "volumeMode", text(claim->block ? "Block" : "Filesystem"));
 	if (provisioning->class->mount_options.count)
 		json_object_object_add(

@@ -49,6 +49,7 @@ void volume_request_unref(struct volume_request *request)
 	free(request->claim_name);
 	free(request->name);
 	string_map_done(&request->parameters);
+	string_map_done(&request->mutable_parameters);
 	strings_done(&request->access_modes);
 	strings_done(&request->mount_options);
 	free(request->fs_type);
@@ -116,6 +117,9 @@ char *volume_request_encode(const struct volume_request *request)
 	put_text(json, "name", request->name);
 	json_object_object_add(json, "bytes", json_object_new_int64(request->required_bytes));
 	json_object_object_add(json, "parameters", map_json(&request->parameters));
+	if (request->mutable_parameters.count)
+		json_object_object_add(
+			json, "mutableParameters", map_json(&request->mutable_parameters));
 	put_strings(json, "accessModes", &request->access_modes);
 	put_strings(json, "mountOptions", &request->mount_options);
 	put_text(json, "fsType", request->fs_type);
@@ -177,6 +181,8 @@ static void fill(struct volume_request *request, struct json_object *json)
 	request->name = get_text(json, "name");
 	request->required_bytes = json_object_get_int64(json_member(json, "bytes", json_type_int));
 	string_map_copy(&request->parameters, json_member(json, "parameters", json_type_object));
+	string_map_copy(&request->mutable_parameters,
+		json_member(json, "mutableParameters", json_type_object));
 	strings_copy(
 		&request->access_modes, json_member(json, "accessModes", json_type_array), NULL);
 	strings_copy(
@@ -265,6 +271,7 @@ int volume_request_send(const struct volume_request *request, const struct contr
 		.name = request->name,
 		.required_bytes = request->required_bytes,
 		.parameters = &request->parameters,
+		.mutable_parameters = &request->mutable_parameters,
 		.access_modes = &request->access_modes,
 		.mount_options = &request->mount_options,
 		.fs_type = request->fs_type,

@@ -17,7 +17,7 @@ struct volume_request {
 	char *claim_uid, *claim_namespace, *claim_name;
 	char *name; /* of the volume, for the driver */
 	int64_t required_bytes;
-	struct string_map parameters;
+	struct string_map parameters, mutable_parameters;
 	struct strings access_modes, mount_options;
 	char *fs_type; /* "" where the class does not say */
 	bool block;

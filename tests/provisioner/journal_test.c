@@ -374,6 +374,7 @@ static void fill(struct volume_request *request)
 	free(request->fs_type);
 	request->fs_type = strdup("ext4");
 	request->block = true;
+	string_map_add(&request->mutable_parameters, "iops", "100");
 	string_map_add(&topologies[0], "zone", "a");
 	string_map_add(&topologies[1], "zone", "b");
 	request->requisite = (struct csi_topologies){topologies, 2};
@@ -401,6 +402,7 @@ static void test_whole_request(void **state)
 	assert_string_equal(text, again);
 	assert_string_equal(read->requisite.items[1].items[0].value, "b");
 	assert_string_equal(read->place.ordinal, "3");
+	assert_string_equal(string_map_get(&read->mutable_parameters, "iops"), "100");
 	assert_null(read->source_snapshot);
 	assert_string_equal(read->secret.name, "key");
 	assert_int_equal(read->required_bytes, 1LL << 40);

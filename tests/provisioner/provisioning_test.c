@@ -190,6 +190,81 @@ static void test_namespace_uid(void **state)
 	}
 }
 
+#define STABLE "GET /apis/storage.k8s.io/v1/volumeattributesclasses/gold"
+#define BETA   "GET /apis/storage.k8s.io/v1beta1/volumeattributesclasses/gold"
+#define GOLD   "{'driverName': 'd.example.com', 'parameters': {'iops': '100'}}"
+
+/* The class of attributes that a claim names: the driver gets its parameters, and the volume says
+ * its name, without which the claim would never be bound. */
+static void test_attributes_class(void **state)
+{
+	static const char claim[] = "{'metadata': {'name': 'c', 'namespace': 'shop', 'uid': 'u1'},"
+				    "'spec': {'volumeAttributesClassName': 'gold', 'resources':"
+				    " {'requests': {'storage': '1Gi'}}}}";
+	static const char odd[] = "{'metadata': {'name': 'c', 'namespace': 'shop', 'uid': 'u1'},"
+				  "'spec': {'volumeAttributesClassName': '../x', 'resources':"
+				  " {'requests': {'storage': '1Gi'}}}}";
+	static const struct driver_step made = {ERROR_NONE, "h", 0, {NULL}, {NULL}};
+	static const struct {
+		const char *claim;
+		struct api_step steps[2];
+		bool can;
+		enum error_kind kind;
+		const char *says;
+	} cases[] = {
+		{claim, {{STABLE, ERROR_NONE, GOLD, false}}, true, ERROR_NONE, NULL},
+		{claim, {{STABLE, ERROR_NOT_FOUND, "no", false}, {BETA, ERROR_NONE, GOLD, false}},
+			true, ERROR_NONE, NULL},
+		{claim,
+			{{STABLE, ERROR_NOT_FOUND, "no", false},
+				{BETA, ERROR_NOT_FOUND, "no", false}},
+			true, ERROR_FAILED_PRECONDITION, "gold does not exist: create it"},
+		{claim, {{STABLE, ERROR_UNAVAILABLE, "away", false}}, true, ERROR_UNAVAILABLE,
+			"VolumeAttributesClass gold: away"},
+		{claim, {{STABLE, ERROR_NONE, "{'driverName': 'other'}", false}}, true,
+			ERROR_INVALID, "is for the driver other, and the volume is of d.example"},
+		{claim, {{STABLE, ERROR_NONE, GOLD, false}}, false, ERROR_INVALID,
+			"has no MODIFY_VOLUME"},
+		{odd, {{STABLE, ERROR_NONE, GOLD, false}}, true, ERROR_INVALID,
+			"is not the name of an object"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct fixture fixture = {.err = {0}};
+		struct json_object *object;
+		struct csi_volume volume;
+		int result;
+
+		world_init(
+			&fixture.world, &made, 1, cases[i].steps, cases[i].steps[1].match ? 2 : 1);
+		fixture.world.controller.driver.info.modify_volume = cases[i].can;
+		fixture.claim = object_of(&claim_type, cases[i].claim);
+		fixture.class = object_of(&storage_class_type, class_retain);
+		result = provisioning_init(&fixture.provisioning, &fixture.world.controller,
+			fixture.claim, fixture.class, NULL, &fixture.err);
+		assert_int_equal(result, cases[i].kind ? -1 : 0);
+		if (result < 0) {
+			assert_int_equal(fixture.err.kind, cases[i].kind);
+			assert_non_null(strstr(fixture.err.text, cases[i].says));
+			end(&fixture);
+			continue;
+		}
+		assert_int_equal(volume_request_send(fixture.provisioning.request,
+					 &fixture.world.controller, NULL, &volume, &fixture.err),
+			0);
+		assert_non_null(strstr(fixture.world.calls[0], " mutable{iops=100} "));
+		object = volume_object_make(
+			&fixture.provisioning, &fixture.world.controller, &volume);
+		assert_string_equal(json_string(json_member(object, "spec", json_type_object),
+					    "volumeAttributesClassName"),
+			"gold");
+		json_object_put(object);
+		csi_volume_done(&volume);
+		end(&fixture);
+	}
+}
+
 /* A file system's type means nothing for a block device. */
 static void test_block_has_no_fs_type(void **state)
 {
@@ -481,6 +556,7 @@ int main(void)
 		cmocka_unit_test(test_volume_of_a_set),
 		cmocka_unit_test(test_plain_volume),
 		cmocka_unit_test(test_namespace_uid),
+		cmocka_unit_test(test_attributes_class),
 		cmocka_unit_test(test_block_has_no_fs_type),
 		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_allowed_topologies),

@@ -112,6 +112,11 @@ static const struct {
 		FAILED("the data that this replica had are in volume old, whose volumeMode is "
 		       "Filesystem: let the claim ask for that, or delete that volume to begin "
 		       "anew")},
+	{"of another VolumeAttributesClass", REPLICA, REUSE,
+		{OLD("Released", "Retain', 'volumeAttributesClassName': 'gold")}, REFUSED,
+		FAILED("the data that this replica had are in volume old, whose "
+		       "VolumeAttributesClass is \"gold\": let the claim name that one, and "
+		       "another when it has them, or delete that volume to begin anew")},
 };
 
 static const enum error_kind kinds[] = {

@@ -47,6 +47,8 @@ static void note_create(struct world *world, const struct csi_create_request *re
 		abort();
 	fprintf(out, "create %s %lld", request->name, (long long)request->required_bytes);
 	print_map(out, "parameters", request->parameters);
+	if (request->mutable_parameters && request->mutable_parameters->count)
+		print_map(out, "mutable", request->mutable_parameters);
 	print_strings(out, "modes", request->access_modes);
 	print_strings(out, "options", request->mount_options);
 	if (*request->fs_type)
