@@ -114,6 +114,34 @@ else
   echo "not run: this API server has no allocatedResourceStatuses (1.32 and later have them)"
 fi
 
+chapter "What else can be changed while it lives"
+if [ -n "$(cluster_kubectl api-resources --api-group=storage.k8s.io -o name 2>/dev/null | grep '^volumeattributesclasses')" ]; then
+  for name in delete archive; do
+    cluster_kubectl apply -f - >/dev/null <<END
+apiVersion: storage.k8s.io/v1
+kind: VolumeAttributesClass
+metadata: {name: e2e-$name}
+driverName: hostpath.ordinal.dev
+parameters: {onDelete: $name}
+END
+  done
+  attributes_are() { # CLAIM CLASS: the claim's and the volume's
+    [ "$(kube get pvc "$1" -o jsonpath='{.status.currentVolumeAttributesClassName}')" = "$2" ] &&
+      [ "$(kube get pv "$(volume_of "$1")" -o jsonpath='{.spec.volumeAttributesClassName}')" = "$2" ]
+  }
+  name_class() { kube patch pvc "$1" --type=merge -p "{\"spec\": {\"volumeAttributesClassName\": \"$2\"}}" >/dev/null; }
+  name_class idle-1 e2e-delete
+  wait_for 60 "a claim gets a class of attributes" attributes_are idle-1 e2e-delete
+  name_class idle-1 e2e-archive
+  wait_for 60 "and another one" attributes_are idle-1 e2e-archive
+  wait_for 30 "an event says so" event_says idle-1 VolumeModifySuccessful "with vac e2e-archive successfully"
+  name_class idle-2 e2e-none
+  wait_for 60 "of one that is not there an event says so" event_says idle-2 VolumeModifyFailed "e2e-none does not exist"
+  cluster_kubectl delete volumeattributesclass e2e-delete e2e-archive >/dev/null
+else
+  echo "not run: this API server has no VolumeAttributesClasses (1.34 and later have them)"
+fi
+
 kube delete pod used --grace-period=0 --force >/dev/null 2>&1
 kube delete pvc --all --wait=false >/dev/null
 wait_for 60 "deleted, nothing is left" no_volumes_here
