@@ -115,7 +115,7 @@ else
 fi
 
 chapter "What else can be changed while it lives"
-if [ -n "$(cluster_kubectl api-resources --api-group=storage.k8s.io -o name 2>/dev/null | grep '^volumeattributesclasses')" ]; then
+if contains "$(cluster_kubectl api-resources --api-group=storage.k8s.io -o name 2>/dev/null)" volumeattributesclasses; then
   for name in delete archive; do
     cluster_kubectl apply -f - >/dev/null <<END
 apiVersion: storage.k8s.io/v1
