@@ -5,12 +5,14 @@
 
 #include "data_source.h"
 #include "journal.h"
+#include "modify_controller.h"
 #include "resize_controller.h"
 #include "volume_controller.h"
 
 /* What a key names is told by its first letter. */
 #define CLAIM_KEY   'c'
 #define GROWTH_KEY  'g'
+#define MODIFY_KEY  'm'
 #define VOLUME_KEY  'v'
 #define JOURNAL_KEY 'j'
 #define SWEEP_KEY   's'
@@ -32,7 +34,7 @@ static void enqueue(struct dispatch *dispatch, char kind, const char *name)
 }
 
 /* A claim that is gone matters while its provisioning is not settled. One that has its volume
- * matters once more, for that; and then when it grows. */
+ * matters once more, for that; and then when it grows, or is modified. */
 static void on_claim(void *context, const struct object *old, const struct object *new)
 {
 	const struct claim *was = (const struct claim *)old, *is = (const struct claim *)new;
@@ -45,6 +47,8 @@ static void on_claim(void *context, const struct object *old, const struct objec
 		enqueue(context, CLAIM_KEY, new->key);
 	if (resize_controller_concerns(was, is))
 		enqueue(context, GROWTH_KEY, new->key);
+	if (modify_controller_concerns(was, is))
+		enqueue(context, MODIFY_KEY, new->key);
 }
 
 static void count_unclaimed(
@@ -57,6 +61,13 @@ static void count_unclaimed(
 		__atomic_add_fetch(&dispatch->unclaimed, 1, __ATOMIC_RELAXED);
 	if (was && !is)
 		__atomic_sub_fetch(&dispatch->unclaimed, 1, __ATOMIC_RELAXED);
+}
+
+static void enqueue_modification(
+	struct dispatch *dispatch, const struct volume *old, const struct volume *new)
+{
+	if (old && new &&modify_controller_concerns_volume(&dispatch->controller, old, new))
+		enqueue(dispatch, MODIFY_KEY, new->resize.claim_uid);
 }
 
 static void enqueue_volume(void *context, const struct object *object)
@@ -73,6 +84,7 @@ static void on_volume(void *context, const struct object *old, const struct obje
 	const struct volume *gone = (const struct volume *)old;
 
 	count_unclaimed(context, old, new);
+	enqueue_modification(context, gone, (const struct volume *)new);
 	if (new)
 		enqueue_volume(context, new);
 	else if (gone->resize.claim_uid) /* its claim may want another one */
@@ -95,6 +107,8 @@ static void enqueue_claim(void *context, const struct object *object)
 		enqueue(context, CLAIM_KEY, object->key);
 	if (resize_controller_concerns(NULL, claim))
 		enqueue(context, GROWTH_KEY, object->key);
+	if (modify_controller_concerns(NULL, claim))
+		enqueue(context, MODIFY_KEY, object->key);
 }
 
 static void enqueue_journaled(void *context, const char *claim_uid)
@@ -202,7 +216,7 @@ static char *claim_of_key(const struct dispatch *dispatch, const char *key)
 	_cleanup_object_ struct volume *volume = NULL;
 	char *uid = NULL;
 
-	if (*key == CLAIM_KEY || *key == GROWTH_KEY)
+	if (*key == CLAIM_KEY || *key == GROWTH_KEY || *key == MODIFY_KEY)
 		uid = strdup(key + 1);
 	if (*key != VOLUME_KEY)
 		return uid;
@@ -218,6 +232,8 @@ static int sync_key(
 		return sync_claim(dispatch, key + 1, ret_again_ms, err);
 	case GROWTH_KEY:
 		return resize_controller_sync(&dispatch->controller, key + 1, ret_again_ms, err);
+	case MODIFY_KEY:
+		return modify_controller_sync(&dispatch->controller, key + 1, ret_again_ms, err);
 	case VOLUME_KEY:
 		return volume_controller_sync(&dispatch->controller, key + 1, err);
 	case JOURNAL_KEY:

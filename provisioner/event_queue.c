@@ -30,6 +30,7 @@ static const struct {
 } courses[] = {
 	{"Provisioning", "ProvisioningSucceeded"},
 	{"Resizing", "VolumeResizeSuccessful"},
+	{"VolumeModify", "VolumeModifySuccessful"},
 };
 
 static bool begins(const struct event *event)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "modify_fields.h"
 #include "names.h"
 #include "resize_fields.h"
 
@@ -93,6 +94,7 @@ static int claim_parse(
 	claim->cloning_protected = array_contains(
 		json_member(metadata, "finalizers", json_type_array), CLONING_FINALIZER);
 	resize_fields_of_claim(&claim->resize, json);
+	modify_fields_of_claim(&claim->modify, pack, json);
 	return 0;
 }
 
@@ -217,6 +219,7 @@ static int volume_parse(
 	volume_parse_affinity(volume, pack, spec);
 	volume_place_parse(&volume->place, pack, json);
 	resize_fields_of_volume(&volume->resize, pack, json);
+	modify_fields_of_volume(&volume->modify, pack, json);
 	pack_strings(pack, &volume->resize.mount_options,
 		json_member(spec, "mountOptions", json_type_array), NULL);
 	return 0;

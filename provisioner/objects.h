@@ -83,6 +83,21 @@ struct claim_resize {
 	bool bound, lost;   /* status.phase */
 };
 
+/* How far the change to another VolumeAttributesClass has come (status.modifyVolumeStatus). */
+enum modify_state { MODIFY_NONE, MODIFY_PENDING, MODIFY_IN_PROGRESS, MODIFY_INFEASIBLE };
+
+/* Conditions of a claim. */
+#define MODIFY_MODIFYING 1
+#define MODIFY_ERROR     2
+
+struct claim_modify {
+	char *current;      /* status.currentVolumeAttributesClassName, or "" */
+	char *target;       /* status.modifyVolumeStatus.targetVolumeAttributesClassName, or "" */
+	int64_t failed_at;  /* since when the error is there, in seconds since 1970; 0: none */
+	uint8_t state;      /* enum modify_state */
+	uint8_t conditions; /* those that are True */
+};
+
 struct claim {
 	struct object object;
 	char *class_name;    /* the legacy annotation wins over spec.storageClassName; "" if none */
@@ -104,6 +119,7 @@ struct claim {
 	bool has_selector;
 	bool cloning_protected; /* has CLONING_FINALIZER */
 	struct claim_resize resize;
+	const struct claim_modify *modify; /* never NULL */
 };
 
 /* What growing a volume takes. */
@@ -122,6 +138,14 @@ struct volume_resize {
 /* Annotations of a volume: the secret for its deletion, as external-provisioner notes it. */
 #define DELETION_SECRET_NAME      "volume.kubernetes.io/provisioner-deletion-secret-name"
 #define DELETION_SECRET_NAMESPACE "volume.kubernetes.io/provisioner-deletion-secret-namespace"
+
+/* The secret for changing a volume, of its annotations; nobody has checked that these are names. */
+struct volume_modify {
+	char *secret_namespace, *secret_name;
+};
+
+#define MODIFY_SECRET_NAME      "volume.kubernetes.io/controller-modify-secret-name"
+#define MODIFY_SECRET_NAMESPACE "volume.kubernetes.io/controller-modify-secret-namespace"
 
 struct volume {
 	struct object object;
@@ -143,6 +167,7 @@ struct volume {
 	struct node_term *node_terms; /* of spec.nodeAffinity.required: one must match */
 	size_t node_term_count;
 	struct volume_resize resize;
+	struct volume_modify *modify; /* NULL: no secret is needed */
 	char *path; /* where its data lie, as our driver says; NULL, or "": not known */
 };
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "modify_status.h"
+
+#include "modify_fields.h"
+#include "status_patch.h"
+
+static struct json_object *text(const char *value)
+{
+	return json_object_new_string(value);
+}
+
+static struct json_object *conditions_of(const struct modify_change *change)
+{
+	struct json_object *list = json_object_new_array();
+	const char *type;
+
+	for (size_t bit = 0; (type = modify_fields_condition(bit)); bit++) {
+		if (change->condition & 1u << bit)
+			json_object_array_add(list, status_patch_condition(type, change->message));
+		if (change->drop & 1u << bit)
+			json_object_array_add(list, status_patch_dropped(type));
+	}
+	return list;
+}
+
+static struct json_object *state_of(const struct modify_change *change)
+{
+	const char *name = modify_fields_state_name((enum modify_state)change->state);
+	struct json_object *state;
+
+	if (!name)
+		return NULL;
+	state = json_object_new_object();
+	json_object_object_add(state, "targetVolumeAttributesClassName", text(change->target));
+	json_object_object_add(state, "status", text(name));
+	return state;
+}
+
+int modify_status_patch_claim(const struct kube_api *api, const struct claim *claim,
+	const struct modify_change *change, struct claim **ret_claim, struct error *err)
+{
+	struct json_object *status = json_object_new_object();
+
+	if (change->condition || change->drop)
+		json_object_object_add(status, "conditions", conditions_of(change));
+	if (change->state != MODIFY_STATE_KEEP)
+		json_object_object_add(status, "modifyVolumeStatus", state_of(change));
+	if (change->current)
+		json_object_object_add(
+			status, "currentVolumeAttributesClassName", text(change->current));
+	return status_patch_claim(api, claim, status, ret_claim, err);
+}
+
+int modify_status_patch_volume(const struct kube_api *api, const struct volume *volume,
+	const char *class, struct error *err)
+{
+	struct json_object *spec = json_object_new_object();
+
+	json_object_object_add(spec, "volumeAttributesClassName", text(class));
+	if (status_patch_volume(api, volume, spec, NULL, err) == 0)
+		return 0;
+	return error_prefix(
+		err, "write the VolumeAttributesClass of persistentvolume %s", volume->object.name);
+}
