@@ -11,6 +11,10 @@
 #define CLAIM(uid, more) "{'metadata': {'name': '" uid "', 'namespace': 'n', 'uid': '" uid "'" more
 #define PENDING(uid)     CLAIM(uid, "}, 'spec': {'storageClassName': 'fast'}}")
 #define BOUND(uid)       CLAIM(uid, "}, 'spec': {'volumeName': 'v', 'storageClassName': 'fast'}}")
+#define NAMING(class)                                                                              \
+	CLAIM("u1", "}, 'spec': {'volumeName': 'v', 'volumeAttributesClassName': '" class          \
+		"'},"                                                                              \
+		" 'status': {'phase': 'Bound'}}")
 #define PROTECTED(uid)                                                                             \
 	CLAIM(uid, ", 'finalizers': ['provisioner.storage.kubernetes.io/cloning-protection']},"    \
 		   " 'spec': {'volumeName': 'v', 'storageClassName': 'fast'}}")
@@ -24,6 +28,11 @@
 		"'csi': {'driver': 'd', 'volumeHandle': 'h'},"                                     \
 		" 'persistentVolumeReclaimPolicy': 'Delete'",                                      \
 		phase)
+#define OF_CLASS(uid, class)                                                                       \
+	VOLUME("v",                                                                                \
+		"'claimRef': {'namespace': 'n', 'name': 'c', 'uid': '" uid "'},"                   \
+		" 'volumeAttributesClassName': '" class "'",                                       \
+		"Bound")
 #define CLASS     "{'metadata': {'name': 'fast', 'uid': 'c1'}, 'provisioner': 'd'}"
 #define NODE(who) "{'metadata': {'name': 'node', 'uid': 'n1', 'labels': {'host': '" who "'}}}"
 
@@ -123,6 +132,9 @@ static const struct {
 	{"a claim is bound", CLAIMS, PENDING("u1"), BOUND("u1"), NULL, "cu1 "},
 	{"a bound claim changes", CLAIMS, BOUND("u1"), BOUND("u1"), NULL, ""},
 	{"a protected claim changes", CLAIMS, PROTECTED("u1"), PROTECTED("u1"), NULL, "cu1 "},
+	{"a claim that names a VolumeAttributesClass is bound", CLAIMS, PENDING("u1"),
+		NAMING("gold"), NULL, "cu1 gu1 mu1 "},
+	{"a bound claim names another one", CLAIMS, NAMING("tin"), NAMING("gold"), NULL, "mu1 "},
 	{"a claim goes", CLAIMS, PENDING("u1"), NULL, "u1", "cu1 "},
 	{"a bound claim goes", CLAIMS, BOUND("u1"), NULL, "u1", "cu1 "},
 	{"another driver's volume comes", VOLUMES, NULL, CLAIMED, NULL, ""},
@@ -130,6 +142,11 @@ static const struct {
 	{"a volume is bound, without our finalizer", VOLUMES, NULL, OURS("v", "Bound"), NULL,
 		"vv "},
 	{"a volume is released", VOLUMES, OURS("v", "Pending"), OURS("v", "Released"), NULL, "vv "},
+	{"a volume gets a VolumeAttributesClass that its claim does not name", VOLUMES,
+		OF_CLASS("p", ""), OF_CLASS("p", "gold"), NULL, "mp "},
+	{"a volume gets what its claim names", VOLUMES, OF_CLASS("p", "gold"), OF_CLASS("p", ""),
+		NULL, ""},
+	{"a volume comes with one", VOLUMES, NULL, OF_CLASS("p", "gold"), NULL, ""},
 	{"a volume goes, and its claim may want another", VOLUMES, CLAIMED, NULL, "v", "cu1 "},
 	{"a volume without a claim goes", VOLUMES, NULL, NULL, "f", ""},
 	{"a class comes", CLASSES, NULL, CLASS, NULL, "cp "},
@@ -181,13 +198,14 @@ static void test_begin(void **state)
 	(void)state;
 	begin(&fixture);
 	change(&fixture, CLAIMS, PENDING("p"), NULL);
+	change(&fixture, CLAIMS, NAMING("gold"), NULL);
 	change(&fixture, VOLUMES, CLAIMED, NULL);
 	change(&fixture, VOLUMES, OURS("r", "Released"), NULL);
 	assert_int_equal(journal_begin(fixture.dispatch.controller.journal, request, &err), 0);
 	assert_int_equal(workqueue_count(fixture.dispatch.queue), 0);
 	dispatch_begin(&fixture.dispatch);
 	keys = take_all(&fixture);
-	assert_string_equal(keys, "cgone cp vr ");
+	assert_string_equal(keys, "cgone cp gu1 mu1 vr ");
 	end(&fixture);
 }
 

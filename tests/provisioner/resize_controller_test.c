@@ -406,43 +406,6 @@ static const struct row unable[] = {
 		"", ERROR_CONFLICT, false},
 };
 
-/* TEXT with ' for ", and T for what follows lastTransitionTime. */
-static void simplify(char *text)
-{
-	static const char key[] = "'lastTransitionTime':'";
-	char *to = text;
-
-	for (char *at = text; *at; at++)
-		if (*at == '"')
-			*at = '\'';
-	for (const char *from = text; *from;) {
-		if (!strncmp(from, key, sizeof(key) - 1)) {
-			memmove(to, from, sizeof(key) - 1);
-			to += sizeof(key) - 1;
-			*to++ = 'T';
-			from = strchr(from + sizeof(key) - 1, '\'');
-		} else {
-			*to++ = *from++;
-		}
-	}
-	*to = '\0';
-}
-
-static char *sent(struct world *world)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out)
-		abort();
-	for (size_t i = 0; i < world->api.seen_count; i++)
-		fprintf(out, "%s\n", fake_api_seen(&world->api, i));
-	fclose(out);
-	simplify(text);
-	return text;
-}
-
 static void init_world(struct world *world, const struct row *row)
 {
 	size_t steps = 0;
@@ -467,10 +430,10 @@ static void check_row(const struct row *row)
 
 	init_world(&world, row);
 	result = resize_controller_sync(&world.controller, "u1", &again, &err);
-	requests = sent(&world);
+	requests = world_sent(&world);
 	calls = world_calls(&world);
 	events = world_events(&world);
-	simplify(events);
+	world_simplify(events);
 	assert_case_text(row->name, requests, row->sent);
 	assert_case_text(row->name, calls, row->calls);
 	assert_case_text(row->name, events, row->events);

@@ -311,6 +311,42 @@ char *world_calls(const struct world *world)
 	return text;
 }
 
+void world_simplify(char *text)
+{
+	static const char key[] = "'lastTransitionTime':'";
+	char *to = text;
+
+	for (char *at = text; *at; at++)
+		if (*at == '"')
+			*at = '\'';
+	for (const char *from = text; *from;) {
+		if (!strncmp(from, key, sizeof(key) - 1)) {
+			memmove(to, from, sizeof(key) - 1);
+			to += sizeof(key) - 1;
+			*to++ = 'T';
+			from = strchr(from + sizeof(key) - 1, '\'');
+		} else {
+			*to++ = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+char *world_sent(struct world *world)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	for (size_t i = 0; i < world->api.seen_count; i++)
+		fprintf(out, "%s\n", fake_api_seen(&world->api, i));
+	fclose(out);
+	world_simplify(text);
+	return text;
+}
+
 /* The count that the event of POST number INDEX had in the end. How often it was patched depends
  * on time, and what it came to does not. */
 static int last_count(const struct world *world, size_t index, struct json_object *event)

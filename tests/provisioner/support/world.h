@@ -48,6 +48,12 @@ void world_set(struct store *store, const struct object_type *type, const char *
 /* All calls to the driver so far, separated by "; ". Caller frees. */
 char *world_calls(const struct world *world);
 
+/* Write ' for " in TEXT, and T for each lastTransitionTime. */
+void world_simplify(char *text);
+
+/* All requests to the scripted API server so far, simplified, a line each. Caller frees. */
+char *world_sent(struct world *world);
+
 /* End the recorder, and return what it sent: "Warning Reason: message", a line each; "count N"
  * behind the line of one that came N times. Once; caller frees. */
 char *world_events(struct world *world);
