@@ -209,6 +209,31 @@ static void test_begin(void **state)
 	end(&fixture);
 }
 
+/* A claim that is modified has its turn, as all that is about it: here it lacks its volume. */
+static void test_modify(void **state)
+{
+	_cleanup_free_ char *keys = NULL;
+	struct error err = {0};
+	struct fixture fixture;
+	struct turns *turns;
+	int64_t again;
+
+	(void)state;
+	begin(&fixture);
+	turns = fixture.dispatch.turns = turns_new(fixture.dispatch.queue);
+	change(&fixture, CLAIMS, NAMING("gold"), NULL);
+	assert_true(turns_begin(turns, "u1", "cu1"));
+	assert_int_equal(dispatch_sync(&fixture.dispatch, "mu1", &again, &err), 0);
+	turns_end(turns, "u1");
+	keys = take_all(&fixture);
+	assert_string_equal(keys, "mu1 ");
+	assert_int_equal(dispatch_sync(&fixture.dispatch, "gu1", &again, &err), 0);
+	assert_int_equal(dispatch_sync(&fixture.dispatch, "mu1", &again, &err), -1);
+	assert_string_equal(err.text, "claim n/u1: persistentvolume v is not there");
+	turns_free(turns);
+	end(&fixture);
+}
+
 /* How many volumes could serve a claim that nobody made them for. */
 static void test_unclaimed(void **state)
 {
@@ -236,6 +261,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_begin),
+		cmocka_unit_test(test_modify),
 		cmocka_unit_test(test_unclaimed),
 	};
 
