@@ -75,11 +75,10 @@ static bool is_told(const struct modification *modification, enum modify_state s
 /* Milliseconds until a class that the driver found impossible is tried again. */
 static int64_t wait_ms(const struct modification *modification)
 {
-	int64_t failed_at = modification->claim->modify->failed_at;
-	int64_t since = ((int64_t)time(NULL) - failed_at) * 1000;
+	int64_t since = ((int64_t)time(NULL) - modification->claim->modify->failed_at) * 1000;
 	int64_t wait = modification->controller->retry_max_ms;
 
-	if (!is_told(modification, MODIFY_INFEASIBLE) || !failed_at)
+	if (!is_told(modification, MODIFY_INFEASIBLE))
 		return 0;
 	if (since < 0) /* by another's clock */
 		since = 0;
@@ -329,7 +328,6 @@ bool modify_controller_concerns(const struct claim *old, const struct claim *new
 	if (!is_concerned(new))
 		return false;
 	return !old || !old->resize.bound || strcmp(old->attributes_class, new->attributes_class) ||
-	       strcmp(old->volume_name, new->volume_name) ||
 	       (strcmp(old->modify->current, new->modify->current) &&
 		       strcmp(new->modify->current, new->attributes_class));
 }
