@@ -5,28 +5,35 @@
 
 #include "dns_name.h"
 
-/* Stable since Kubernetes 1.34, and beta before. */
-static const char *const groups[] = {
-	"/apis/storage.k8s.io/v1/volumeattributesclasses/",
-	"/apis/storage.k8s.io/v1beta1/volumeattributesclasses/",
-};
+#define CLASSES      "/apis/storage.k8s.io/v1/volumeattributesclasses/" /* since Kubernetes 1.34 */
+#define BETA_CLASSES "/apis/storage.k8s.io/v1beta1/volumeattributesclasses/" /* before */
 
+static int get(const struct controller *controller, const char *collection, const char *name,
+	struct json_object **ret_class, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	struct rest_request request = {.method = "GET"};
+
+	if (asprintf(&path, "%s%s", collection, name) < 0)
+		abort();
+	request.path = path;
+	return controller->api.call(controller->api.self, &request, ret_class, err);
+}
+
+/* That a kind of object is not served looks as if nobody was there to ask. */
 static int read_class(const struct controller *controller, const char *name,
 	struct json_object **ret_class, struct error *err)
 {
-	struct rest_request request = {.method = "GET"};
+	struct error beta = {.kind = ERROR_UNAVAILABLE};
 
-	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
-		_cleanup_free_ char *path = NULL;
-
-		if (asprintf(&path, "%s%s", groups[i], name) < 0)
-			abort();
-		request.path = path;
-		if (controller->api.call(controller->api.self, &request, ret_class, err) == 0)
-			return 0;
-		if (err->kind != ERROR_NOT_FOUND)
-			return error_prefix(err, "VolumeAttributesClass %s", name);
-	}
+	if (get(controller, CLASSES, name, ret_class, err) == 0 ||
+		(err->kind == ERROR_UNAVAILABLE &&
+			get(controller, BETA_CLASSES, name, ret_class, &beta) == 0))
+		return 0;
+	if (beta.kind != ERROR_UNAVAILABLE)
+		*err = beta;
+	if (err->kind != ERROR_NOT_FOUND)
+		return error_prefix(err, "VolumeAttributesClass %s", name);
 	/* NOT_FOUND is for nodes. */
 	return error_set(err, ERROR_FAILED_PRECONDITION,
 		"VolumeAttributesClass %s does not exist: create it, or name another one", name);

@@ -53,13 +53,14 @@
 #define CLASS(name, driver)                                                                        \
 	STEP(CLASS_PATH(name), ERROR_NONE,                                                         \
 		"{'driverName':'" driver "','parameters':{'iops':'9','class':'" name "'}}")
-#define GOLD           CLASS("gold", "d.example.com")
-#define NO_CLASS       STEP(CLASS_PATH("gold"), ERROR_NOT_FOUND, "none")
-#define NO_OLD_CLASS   STEP(OLD_PATH("gold"), ERROR_NOT_FOUND, "none")
-#define ANSWER(status) STEP(STATUS, ERROR_NONE, CLAIM_AT("8", "gold", status))
-#define WRITTEN        STEP(STATUS, ERROR_NONE, CLAIM_AT("9", "gold", CURRENT("gold")))
-#define PV_TAKEN       STEP(PV, ERROR_NONE, "{}")
-#define CHANGED(what)  STEP(what, ERROR_CONFLICT, "changed")
+#define GOLD             CLASS("gold", "d.example.com")
+#define NO_CLASS         STEP(CLASS_PATH("gold"), ERROR_NOT_FOUND, "none")
+#define NO_OLD_CLASS     STEP(OLD_PATH("gold"), ERROR_NOT_FOUND, "none")
+#define NOT_SERVED(what) STEP(what, ERROR_UNAVAILABLE, "404")
+#define ANSWER(status)   STEP(STATUS, ERROR_NONE, CLAIM_AT("8", "gold", status))
+#define WRITTEN          STEP(STATUS, ERROR_NONE, CLAIM_AT("9", "gold", CURRENT("gold")))
+#define PV_TAKEN         STEP(PV, ERROR_NONE, "{}")
+#define CHANGED(what)    STEP(what, ERROR_CONFLICT, "changed")
 
 /* What is sent; a time is written T. */
 #define READ CLASS_PATH("gold") "\n"
@@ -124,7 +125,7 @@ static const struct row plain[] = {
 		{GOLD, ANSWER(CURRENT("tin") BEGUN("gold")), WRITTEN}, READ BEGIN("7") FINISH("8"),
 		CALLED, SUCCEEDED, ERROR_NONE, false},
 	{"the class is one of before Kubernetes 1.34", CLAIM("gold", ""), PLAIN, DONE,
-		{NO_CLASS,
+		{NOT_SERVED(CLASS_PATH("gold")),
 			STEP(OLD_PATH("gold"), ERROR_NONE,
 				"{'driverName':'d.example.com','parameters':{'iops':'9',"
 				"'class':'gold'}}"),
@@ -223,18 +224,33 @@ static const struct row driver_failures[] = {
 #define MAY_NOT(what) STEP(what, ERROR_FORBIDDEN, "may not")
 
 static const struct row failures[] = {
-	{"no such class", CLAIM("gold", ""), PLAIN, DONE, {NO_CLASS, NO_OLD_CLASS, WRITTEN},
+	{"no such class", CLAIM("gold", ""), PLAIN, DONE, {NO_CLASS, WRITTEN}, READ PENDING, "",
+		WARNING("modify volume 'pv1': " MISSING), ERROR_FAILED_PRECONDITION, false},
+	{"no such class, as was said", CLAIM("gold", STATE("Pending", "gold")), PLAIN, DONE,
+		{NO_CLASS}, READ, "", WARNING("modify volume 'pv1': " MISSING),
+		ERROR_FAILED_PRECONDITION, false},
+	{"no such class, as of another", CLAIM("gold", STATE("Pending", "tin")), PLAIN, DONE,
+		{NO_CLASS, WRITTEN}, READ PENDING, "", WARNING("modify volume 'pv1': " MISSING),
+		ERROR_FAILED_PRECONDITION, false},
+	{"no such class, and that cannot be said", CLAIM("gold", ""), PLAIN, DONE,
+		{NO_CLASS, CHANGED(STATUS)}, READ PENDING, "",
+		WARNING("modify volume 'pv1': " MISSING), ERROR_FAILED_PRECONDITION, false},
+	{"no such class, before Kubernetes 1.34", CLAIM("gold", ""), PLAIN, DONE,
+		{NOT_SERVED(CLASS_PATH("gold")), NO_OLD_CLASS, WRITTEN},
 		READ OLD_PATH("gold") "\n" PENDING, "", WARNING("modify volume 'pv1': " MISSING),
 		ERROR_FAILED_PRECONDITION, false},
-	{"no such class, as was said", CLAIM("gold", STATE("Pending", "gold")), PLAIN, DONE,
-		{NO_CLASS, NO_OLD_CLASS}, READ OLD_PATH("gold") "\n", "",
-		WARNING("modify volume 'pv1': " MISSING), ERROR_FAILED_PRECONDITION, false},
-	{"no such class, as of another", CLAIM("gold", STATE("Pending", "tin")), PLAIN, DONE,
-		{NO_CLASS, NO_OLD_CLASS, WRITTEN}, READ OLD_PATH("gold") "\n" PENDING, "",
-		WARNING("modify volume 'pv1': " MISSING), ERROR_FAILED_PRECONDITION, false},
-	{"no such class, and that cannot be said", CLAIM("gold", ""), PLAIN, DONE,
-		{NO_CLASS, NO_OLD_CLASS, CHANGED(STATUS)}, READ OLD_PATH("gold") "\n" PENDING, "",
-		WARNING("modify volume 'pv1': " MISSING), ERROR_FAILED_PRECONDITION, false},
+	{"no classes at all", CLAIM("gold", ""), PLAIN, DONE,
+		{NOT_SERVED(CLASS_PATH("gold")),
+			STEP(OLD_PATH("gold"), ERROR_UNAVAILABLE, "another 404")},
+		READ OLD_PATH("gold") "\n", "",
+		WARNING("modify volume 'pv1': VolumeAttributesClass gold: 404"), ERROR_UNAVAILABLE,
+		false},
+	{"forbidden, before Kubernetes 1.34", CLAIM("gold", ""), PLAIN, DONE,
+		{NOT_SERVED(CLASS_PATH("gold")),
+			STEP(OLD_PATH("gold"), ERROR_FORBIDDEN, "may not")},
+		READ OLD_PATH("gold") "\n", "",
+		WARNING("modify volume 'pv1': VolumeAttributesClass gold: may not"),
+		ERROR_FORBIDDEN, false},
 	{"another driver's class", CLAIM("gold", ""), PLAIN, DONE,
 		{CLASS("gold", "other"), WRITTEN}, READ PENDING, "",
 		WARNING("modify volume 'pv1': VolumeAttributesClass gold is for the driver other, "
