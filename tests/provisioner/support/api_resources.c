@@ -33,6 +33,7 @@ const struct api_resource api_resources[API_RESOURCES] = {
 	{"", "v1", "endpoints", "Endpoints", .cluster = false},
 	{STORAGE, "storageclasses", "StorageClass", .cluster = true, .returns_deleted = true,
 		.defaults = "{'reclaimPolicy': 'Delete', 'volumeBindingMode': 'Immediate'}"},
+	{STORAGE, "volumeattributesclasses", "VolumeAttributesClass", .cluster = true},
 	{STORAGE, "csidrivers", "CSIDriver", .cluster = true},
 	{STORAGE, "csinodes", "CSINode", .cluster = true, .returns_deleted = true},
 	{STORAGE, "volumeattachments", "VolumeAttachment", .cluster = true, .status = true,

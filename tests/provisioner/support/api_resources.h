@@ -22,7 +22,7 @@ struct api_resource {
 	const char *defaults;  /* what new ones say where they say nothing, with ' for "; or NULL */
 };
 
-#define API_RESOURCES 18
+#define API_RESOURCES 19
 
 extern const struct api_resource api_resources[API_RESOURCES];
 
