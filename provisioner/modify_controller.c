@@ -5,11 +5,11 @@
 #include <time.h>
 
 #include "attributes_class.h"
+#include "claimed_volume.h"
 #include "dns_name.h"
 #include "log.h"
 #include "modify_status.h"
 #include "secrets.h"
-#include "topology.h"
 
 struct modification {
 	const struct controller *controller;
@@ -20,30 +20,6 @@ struct modification {
 };
 
 enum step { STEP_NONE, STEP_CANCEL, STEP_MODIFY };
-
-/* Whether the driver may still be at work on what it answered with an error. */
-static bool is_final(enum error_kind kind)
-{
-	switch (kind) {
-	case ERROR_CANCELLED:
-	case ERROR_TIMEOUT:
-	case ERROR_UNAVAILABLE:
-	case ERROR_EXHAUSTED:
-	case ERROR_ABORTED:
-		return false;
-	default:
-		return true;
-	}
-}
-
-static bool is_ours(
-	const struct controller *controller, const struct claim *claim, const struct volume *volume)
-{
-	return !volume->object.deleting && *volume->handle &&
-	       !strcmp(volume->driver, controller->driver.info.name) && volume->resize.claim_uid &&
-	       !strcmp(volume->resize.claim_uid, claim->object.uid) &&
-	       topology_has_volume(controller, volume);
-}
 
 static void warn(const struct modification *modification, const char *message)
 {
@@ -194,8 +170,8 @@ static int fail(struct modification *modification, int64_t *ret_again_ms, struct
 	error_prefix(err, "modify volume \"%s\" with vac %s failed",
 		modification->volume->object.name, modification->wanted);
 	warn(modification, err->text);
-	if (!is_final(err->kind) || change_claim(modification, &change, &ignored) < 0 ||
-		!infeasible)
+	if (!claimed_volume_is_final(err->kind) ||
+		change_claim(modification, &change, &ignored) < 0 || !infeasible)
 		return -1;
 	return wait_for_user(modification, ret_again_ms, err);
 }
@@ -301,7 +277,7 @@ static int sync_claim(const struct controller *controller, struct claim *claim,
 	if (!volume)
 		return error_set(err, ERROR_NOT_FOUND, "persistentvolume %s is not there",
 			claim->volume_name);
-	if (!is_ours(controller, claim, volume))
+	if (!claimed_volume_is_ours(controller, claim, volume))
 		return 0;
 	modification.claim = object_ref(claim);
 	modification.volume = volume;

@@ -4,12 +4,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "claimed_volume.h"
 #include "log.h"
 #include "quantity.h"
 #include "resize_fields.h"
 #include "resize_status.h"
 #include "secrets.h"
-#include "topology.h"
 
 #define NODE_MESSAGE                                                                               \
 	"Waiting for user to (re-)start a pod to finish file system resize of volume on node."
@@ -24,22 +24,6 @@ struct resize {
 	struct string_map secrets; /* owned */
 };
 
-/* Whether the driver may still be at work on what it answered with an error. Unlike a new volume,
- * one that grows may do so later, when there is room. */
-static bool is_final(enum error_kind kind)
-{
-	switch (kind) {
-	case ERROR_CANCELLED:
-	case ERROR_TIMEOUT:
-	case ERROR_UNAVAILABLE:
-	case ERROR_EXHAUSTED:
-	case ERROR_ABORTED:
-		return false;
-	default:
-		return true;
-	}
-}
-
 /* Whether there is no hope in trying the same size again soon. */
 static bool is_infeasible(enum error_kind kind)
 {
@@ -51,15 +35,6 @@ static void report(
 {
 	event_record(
 		resize->controller->events, &resize->claim->object, type, reason, "%s", message);
-}
-
-static bool is_ours(
-	const struct controller *controller, const struct claim *claim, const struct volume *volume)
-{
-	return !volume->object.deleting && *volume->handle &&
-	       !strcmp(volume->driver, controller->driver.info.name) && volume->resize.claim_uid &&
-	       !strcmp(volume->resize.claim_uid, claim->object.uid) &&
-	       topology_has_volume(controller, volume);
 }
 
 /* The size of a growth that was begun, or else the one asked for. */
@@ -241,7 +216,8 @@ static int fail(struct resize *resize, int64_t *ret_again_ms, struct error *err)
 	error_prefix(err, "resize volume \"%s\" by resizer \"%s\" failed",
 		resize->volume->object.name, resize->controller->driver.info.name);
 	report(resize, EVENT_WARNING, "VolumeResizeFailed", err->text);
-	if (!is_final(err->kind) || note_failure(resize, err) < 0 || !is_infeasible(err->kind))
+	if (!claimed_volume_is_final(err->kind) || note_failure(resize, err) < 0 ||
+		!is_infeasible(err->kind))
 		return -1;
 	log_warn("claim %s/%s: %s", resize->claim->object.namespace, resize->claim->object.name,
 		err->text);
@@ -390,7 +366,7 @@ static int sync_claim(const struct controller *controller, struct claim *claim,
 	if (!volume)
 		return error_set(err, ERROR_NOT_FOUND, "persistentvolume %s is not there",
 			claim->volume_name);
-	if (!is_ours(controller, claim, volume))
+	if (!claimed_volume_is_ours(controller, claim, volume))
 		return 0;
 	resize.claim = object_ref(claim);
 	resize.volume = volume;

@@ -8,10 +8,6 @@
 
 #define LABEL_VALUE_MAX 63
 
-/* Annotations of a volume: the secret for changing it, as external-provisioner notes it. */
-#define MODIFY_SECRET_NAME      "volume.kubernetes.io/controller-modify-secret-name"
-#define MODIFY_SECRET_NAMESPACE "volume.kubernetes.io/controller-modify-secret-namespace"
-
 static struct json_object *text(const char *value)
 {
 	return json_object_new_string(value);
