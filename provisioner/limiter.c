@@ -14,6 +14,7 @@
 #define FLOOR_MS    30000 /* the floor is that of the last one to two such times */
 #define SMOOTH      8     /* answers over which the latency is smoothed */
 #define LOW_TURN    32    /* so many others go before one of low priority that waits */
+#define QUIET_MS    100   /* after another began, one of low priority waits for more of them */
 
 struct limiter {
 	struct limiter_options options;
@@ -24,6 +25,7 @@ struct limiter {
 	int under_way, waiting, low_waiting;
 	int passed;         /* started while one of low priority waited */
 	int64_t paused_ms;  /* until when nothing starts */
+	int64_t quiet_ms;   /* until when none of low priority does, unless it is due */
 	int64_t shrunk_ms;  /* what started before this tells of the limit before */
 	double latency_ms;  /* smoothed; 0: not known yet */
 	double floor_ms[2]; /* the smallest of the time before this one, and of this one */
@@ -59,7 +61,7 @@ struct limiter *limiter_new(const struct limiter_options *options)
 		limiter->options.max = LIMIT_MAX;
 	limiter->limit = limiter->options.max < LIMIT_START ? limiter->options.max : LIMIT_START;
 	limiter->probing = true;
-	limiter->paused_ms = limiter->shrunk_ms = INT64_MIN;
+	limiter->paused_ms = limiter->quiet_ms = limiter->shrunk_ms = INT64_MIN;
 	limiter->floor_since_ms = now_ms(limiter);
 	pthread_mutex_init(&limiter->lock, NULL);
 	pthread_condattr_init(&attributes);
@@ -78,24 +80,30 @@ void limiter_free(struct limiter *limiter)
 	free(limiter);
 }
 
-/* Whose turn it is. One of low priority is for a server that has nothing else to do for us, or for
- * when it has waited long enough. */
-static bool is_turn(const struct limiter *limiter, bool low)
+static bool low_is_due(const struct limiter *limiter)
 {
-	bool low_is_due = limiter->low_waiting && limiter->passed >= LOW_TURN;
+	return limiter->low_waiting && limiter->passed >= LOW_TURN;
+}
 
-	return low ? low_is_due || (!limiter->waiting && !limiter->under_way) : !low_is_due;
+/* Whose turn it is. One of low priority is for a server that has nothing else to do for us, and will
+ * not have at once, or for when it has waited long enough: in a burst there are always moments with
+ * nothing under way, and what starts in one of them delays those that follow. */
+static bool is_turn(const struct limiter *limiter, bool low, int64_t now)
+{
+	bool idle = !limiter->waiting && !limiter->under_way && now >= limiter->quiet_ms;
+
+	return low ? low_is_due(limiter) || idle : !low_is_due(limiter);
 }
 
 static bool may_start(const struct limiter *limiter, bool low, int64_t now)
 {
 	return now >= limiter->paused_ms && limiter->under_way < (int)limiter->limit &&
-	       is_turn(limiter, low);
+	       is_turn(limiter, low, now);
 }
 
-static void wake_next(struct limiter *limiter)
+static void wake_next(struct limiter *limiter, int64_t now)
 {
-	bool low = limiter->low_waiting && is_turn(limiter, true);
+	bool low = limiter->low_waiting && is_turn(limiter, true, now);
 
 	if (limiter->under_way >= (int)limiter->limit)
 		return; /* whoever leaves wakes the next */
@@ -103,15 +111,20 @@ static void wake_next(struct limiter *limiter)
 	pthread_cond_signal(&limiter->turn[low]);
 }
 
-/* Wait to be woken, for the end of a pause, or for DEADLINE. */
+/* Wait to be woken, for the end of a pause, or for DEADLINE. Nobody wakes one of low priority when
+ * all has been quiet for long enough: it looks itself. */
 static void wait_for_turn(struct limiter *limiter, bool low, int64_t now, int64_t deadline)
 {
-	int64_t until = limiter->paused_ms > now && limiter->paused_ms < deadline
-				? limiter->paused_ms
-				: deadline;
-	int64_t wake = monotonic_ms(NULL) + until - now;
-	struct timespec at = {wake / 1000, wake % 1000 * 1000000};
+	int64_t until = limiter->paused_ms > now ? limiter->paused_ms : deadline;
+	int64_t look = limiter->quiet_ms > now ? limiter->quiet_ms : now + QUIET_MS;
+	struct timespec at;
 
+	if (low && limiter->paused_ms <= now)
+		until = look;
+	if (until > deadline)
+		until = deadline;
+	until += monotonic_ms(NULL) - now;
+	at = (struct timespec){until / 1000, until % 1000 * 1000000};
 	pthread_cond_timedwait(&limiter->turn[low], &limiter->lock, &at);
 }
 
@@ -130,9 +143,11 @@ bool limiter_enter(struct limiter *limiter, bool low, int64_t timeout_ms)
 	--*waiting;
 	limiter->under_way += started;
 	limiter->passed += started && !low;
+	if (started && !low)
+		limiter->quiet_ms = now + QUIET_MS;
 	if ((started && low) || !limiter->low_waiting)
 		limiter->passed = 0;
-	wake_next(limiter); /* there may be room for more than one */
+	wake_next(limiter, now); /* there may be room for more than one */
 	pthread_mutex_unlock(&limiter->lock);
 	return started;
 }
@@ -193,10 +208,12 @@ static void learn(struct limiter *limiter, enum limiter_outcome outcome, int64_t
 
 void limiter_leave(struct limiter *limiter, enum limiter_outcome outcome, int64_t ms)
 {
+	int64_t now = now_ms(limiter);
+
 	pthread_mutex_lock(&limiter->lock);
-	learn(limiter, outcome, ms, now_ms(limiter));
+	learn(limiter, outcome, ms, now);
 	limiter->under_way--;
-	wake_next(limiter);
+	wake_next(limiter, now);
 	pthread_mutex_unlock(&limiter->lock);
 }
 

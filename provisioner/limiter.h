@@ -36,8 +36,8 @@ enum limiter_outcome {
 };
 
 /* Wait until one more request may start, for at most TIMEOUT_MS; whether it may. If so, it ends
- * with limiter_leave(). A LOW one starts only while no other waits or is under way, or after it has
- * let many others go first. Any thread may call. */
+ * with limiter_leave(). A LOW one starts only where no other waits, is under way or began a moment
+ * ago, or after it has let many others go first. Any thread may call. */
 bool limiter_enter(struct limiter *limiter, bool low, int64_t timeout_ms);
 
 /* The request that has started is over; it took MS milliseconds. */

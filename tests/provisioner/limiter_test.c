@@ -256,12 +256,52 @@ static void test_low_priority(void **state)
 	check_order(100, 32, 32);
 }
 
+/* What happened before one of low priority asks, which does not wait. */
+static const struct {
+	const char *name;
+	int others;    /* that began one after the other ... */
+	bool ended;    /* ... and are not under way any more */
+	int64_t since; /* ms since the last began */
+	bool enters;
+} quiets[] = {
+	{"nothing", 0, true, 0, true},
+	{"one just now", 1, true, 0, false},
+	{"one a moment ago", 1, true, 99, false},
+	{"one some time ago", 1, true, 100, true},
+	{"many a moment ago", 100, true, 99, false},
+	{"many some time ago", 100, true, 100, true},
+	{"one that goes on", 1, false, 1000, false},
+};
+
+static void test_quiet(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(quiets); i++) {
+		_cleanup_limiter_ struct limiter *limiter = limiter_of(16);
+
+		for (int j = 0; j < quiets[i].others; j++) {
+			clock_ms += 50;
+			assert_case(quiets[i].name, limiter_enter(limiter, false, 0));
+			if (quiets[i].ended)
+				limiter_leave(limiter, LIMITER_ANSWERED, 1);
+		}
+		clock_ms += quiets[i].since;
+		assert_case(quiets[i].name, limiter_enter(limiter, true, 0) == quiets[i].enters);
+		if (!quiets[i].enters)
+			continue;
+		/* One of its own kind need not be far from it. */
+		limiter_leave(limiter, LIMITER_ANSWERED, 1);
+		assert_case(quiets[i].name, limiter_enter(limiter, true, 0));
+		limiter_leave(limiter, LIMITER_ANSWERED, 1);
+	}
+}
+
 static void *come_and_go(void *context)
 {
 	struct limiter *limiter = context;
 
 	for (int i = 0; i < 2000; i++)
-		if (limiter_enter(limiter, i % 3 == 0, 60000))
+		if (limiter_enter(limiter, i % 500 == 0, 60000))
 			limiter_leave(limiter, i % 7 ? LIMITER_ANSWERED : LIMITER_BUSY, 1);
 	return NULL;
 }
@@ -293,6 +333,7 @@ int main(void)
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_pause_ends),
 		cmocka_unit_test(test_low_priority),
+		cmocka_unit_test(test_quiet),
 		cmocka_unit_test(test_many_threads),
 	};
 
