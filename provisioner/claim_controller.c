@@ -12,10 +12,13 @@
 #include "names.h"
 #include "ownership.h"
 #include "provisioning.h"
+#include "recent.h"
 #include "reuse.h"
 #include "topology.h"
 #include "volume_controller.h"
 #include "volume_object.h"
+
+#define SEEN_MS 10000 /* a cache has the volume by then that was made */
 
 struct claim_controller {
 	const struct controller *controller;
@@ -190,17 +193,24 @@ static int check_existing(const struct controller *controller, const struct volu
 		"there is another PersistentVolume %s, which is going", request->name);
 }
 
+/* The claim counts as served before the answer is there: by then the volume may be seen, and even be
+ * gone again. */
 static int save_volume(const struct controller *controller, const struct provisioning *provisioning,
 	const struct csi_volume *volume, struct error *err)
 {
+	const char *claim = provisioning->claim->object.uid;
 	struct rest_request request = {
 		.method = "POST",
 		.path = volume_type.path,
 		.body = volume_object_make(provisioning, controller, volume),
 	};
-	int result = controller->api.call(controller->api.self, &request, NULL, err);
+	int result;
 
+	recent_add(controller->served, claim);
+	result = controller->api.call(controller->api.self, &request, NULL, err);
 	json_object_put(request.body);
+	if (result < 0)
+		recent_remove(controller->served, claim);
 	if (result < 0 && err->kind == ERROR_ALREADY_EXISTS)
 		result = check_existing(controller, provisioning->request, volume, err);
 	return result;
@@ -433,6 +443,12 @@ static int sync_claim(struct claim_controller *claims, const struct claim *claim
 	}
 	if (claim->object.deleting && !journal_has(controller->journal, claim->object.uid))
 		return 0;
+	/* The controller-manager's annotation may come before our own volume does. Should that have
+	 * come and gone while nobody watched, nothing else brings us here again. */
+	if (!volume && recent_has(controller->served, claim->object.uid)) {
+		*ret_again_ms = SEEN_MS;
+		return 0;
+	}
 	if (should_provision(controller, claim, &should, &class, ret_again_ms, err) < 0)
 		return -1;
 	if (should)

@@ -36,6 +36,7 @@ struct controller {
 	const char *node; /* whose volumes are ours, where every node has its own; NULL: all */
 	struct ownership *ownership; /* of claims without a node, in node deployment; else NULL */
 	struct journal *journal;
+	struct recent *served;   /* claims, whose volume a cache may not have yet; NULL: not kept */
 	struct recent *deleted;  /* volumes, with their data; NULL: not kept */
 	struct metrics *metrics; /* or NULL */
 	const size_t *unclaimed; /* how many volumes nobody has claimed, atomic; NULL: not known */

@@ -6,6 +6,7 @@
 #include "data_source.h"
 #include "journal.h"
 #include "modify_controller.h"
+#include "recent.h"
 #include "resize_controller.h"
 #include "volume_controller.h"
 
@@ -79,6 +80,13 @@ static void enqueue_volume(void *context, const struct object *object)
 		enqueue(dispatch, VOLUME_KEY, object->key);
 }
 
+/* Its claim may want another one. */
+static void on_volume_gone(struct dispatch *dispatch, const char *claim_uid)
+{
+	recent_remove(dispatch->controller.served, claim_uid);
+	enqueue(dispatch, CLAIM_KEY, claim_uid);
+}
+
 static void on_volume(void *context, const struct object *old, const struct object *new)
 {
 	const struct volume *gone = (const struct volume *)old;
@@ -87,8 +95,8 @@ static void on_volume(void *context, const struct object *old, const struct obje
 	enqueue_modification(context, gone, (const struct volume *)new);
 	if (new)
 		enqueue_volume(context, new);
-	else if (gone->resize.claim_uid) /* its claim may want another one */
-		enqueue(context, CLAIM_KEY, gone->resize.claim_uid);
+	else if (gone->resize.claim_uid)
+		on_volume_gone(context, gone->resize.claim_uid);
 }
 
 /* Which claims wait for a class or a node is not recorded: those without a volume are looked at. */

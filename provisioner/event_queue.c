@@ -22,7 +22,7 @@ struct event_queue {
 	unsigned long long puts;
 };
 
-#define LONG 128 /* so many that wait are a storm */
+#define LONG 16 /* so many that wait are a storm */
 
 /* What began and ended while both waited: in a storm only the end is worth telling. */
 static const struct {

@@ -18,7 +18,8 @@
 #include "status_notes.h"
 
 #define RESOURCES_MAX   16
-#define DELETED_S       30  /* a cache is behind by less */
+#define SERVED_S        10  /* a cache is behind by less, ... */
+#define DELETED_S       30  /* ... and by less than this for sure */
 #define LOST_WATCH_S    120 /* without a sign of life */
 #define BEGIN_RETRY_MS  2000
 #define FLUSH_AFTER_MS  1000
@@ -279,6 +280,7 @@ static void set_controller(struct manager *manager)
 						      .name = manager->options.journal,
 						      .holder = manager->options.holder,
 					      });
+	controller->served = recent_new(SERVED_S);
 	controller->deleted = recent_new(DELETED_S);
 	if (options->node_deployment)
 		controller->ownership = ownership_new(&(struct ownership_options){
@@ -337,6 +339,7 @@ void manager_free(struct manager *manager)
 	event_recorder_free(controller->events);
 	journal_free(controller->journal);
 	recent_free(controller->deleted);
+	recent_free(controller->served);
 	ordinals_free(controller->ordinals);
 	if (controller->ownership)
 		ownership_free(controller->ownership);

@@ -60,6 +60,17 @@ void recent_add(struct recent *recent, const char *uid)
 	pthread_mutex_unlock(&recent->lock);
 }
 
+void recent_remove(struct recent *recent, const char *uid)
+{
+	if (!recent || !*uid)
+		return;
+	pthread_mutex_lock(&recent->lock);
+	for (size_t i = 0; i < ENTRIES; i++)
+		if (!strcmp(recent->entries[i].uid, uid))
+			*recent->entries[i].uid = '\0';
+	pthread_mutex_unlock(&recent->lock);
+}
+
 bool recent_has(struct recent *recent, const char *uid)
 {
 	time_t oldest;

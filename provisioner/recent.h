@@ -21,6 +21,9 @@ DEFINE_CLEANUP(struct recent *, recent_free);
 /* Remember UID from now on. */
 void recent_add(struct recent *recent, const char *uid);
 
+/* Forget UID, if it is remembered. */
+void recent_remove(struct recent *recent, const char *uid);
+
 /* Whether UID is remembered. Where RECENT is NULL, here as above, none is. */
 bool recent_has(struct recent *recent, const char *uid);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ownership.h"
+#include "recent.h"
 #include "testing.h"
 
 /* Whether the driver may have been asked for a volume: every rule of sig-storage-lib, and ours. */
@@ -127,6 +128,57 @@ static void test_volume_in_cache(void **state)
 		assert_int_equal(fixture.world.call_count, 0);
 		events = world_events(&fixture.world);
 		assert_string_equal(events, "");
+		end(&fixture);
+	}
+}
+
+/* Whether a claim that was served once is served again when it is looked at, before the cache has
+ * its volume or after it had. */
+static const struct {
+	const char *name;
+	const char *volume; /* in the cache by then; NULL: none */
+	enum error_kind answer;
+	bool forgotten; /* since the volume went */
+	bool again;
+} served[] = {
+	{"its volume is not seen yet", NULL, ERROR_NONE, false, false},
+	{"its volume is there", "{'metadata': {'name': 'pvc-u1', 'uid': 'v1'}}", ERROR_NONE, false,
+		false},
+	{"its volume is on its way out",
+		"{'metadata': {'name': 'pvc-u1', 'uid': 'v1'}, 'status': {'phase': 'Released'}}",
+		ERROR_NONE, false, true},
+	{"its volume has come and gone", NULL, ERROR_NONE, true, true},
+	{"its volume may not have been made", NULL, ERROR_TIMEOUT, false, true},
+};
+
+static void test_served_once(void **state)
+{
+	static const struct driver_step driver[] = {
+		{ERROR_NONE, "h1", 1LL << 30, {NULL}, {NULL}},
+		{ERROR_NONE, "h1", 1LL << 30, {NULL}, {NULL}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(served); i++) {
+		const struct api_step api[] = {{POST_PV, served[i].answer, "{}", false},
+			{POST_PV, ERROR_NONE, "{}", false}};
+		_cleanup_(recent_freep) struct recent *recent = recent_new(1000);
+		struct fixture fixture;
+
+		begin(&fixture, PLAIN, CLASS(""), driver, 2, api, 2);
+		fixture.world.controller.served = recent;
+		assert_case(served[i].name,
+			sync_claim(&fixture) == (served[i].answer == ERROR_NONE ? 0 : -1));
+		if (served[i].volume)
+			world_set(fixture.world.controller.volumes, &volume_type, served[i].volume);
+		if (served[i].forgotten)
+			recent_remove(recent, "u1");
+		assert_case(served[i].name, sync_claim(&fixture) == 0);
+		assert_case(served[i].name,
+			fixture.world.call_count == (served[i].again ? 2 : 1));
+		/* Who waits for a volume to be seen looks again, in case it never is. */
+		assert_case(served[i].name,
+			(fixture.again_ms > 0) == (!served[i].volume && !served[i].again));
 		end(&fixture);
 	}
 }
@@ -567,6 +619,7 @@ int main(void)
 		cmocka_unit_test(test_success),
 		cmocka_unit_test(test_populator_is_told),
 		cmocka_unit_test(test_volume_in_cache),
+		cmocka_unit_test(test_served_once),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_reschedule),
 		cmocka_unit_test(test_volume_object_is_tried_again),

@@ -5,6 +5,7 @@
 
 #include "journal.h"
 #include "map_server.h"
+#include "recent.h"
 #include "testing.h"
 #include "world.h"
 
@@ -185,6 +186,25 @@ static void test_changes(void **state)
 		check_change(i);
 }
 
+/* A claim whose volume is gone has none, whatever was made for it a moment ago. */
+static void test_gone_is_not_served(void **state)
+{
+	_cleanup_(recent_freep) struct recent *served = recent_new(1000);
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture);
+	fixture.dispatch.controller.served = served;
+	recent_add(served, "u1");
+	recent_add(served, "u2");
+	change(&fixture, VOLUMES, CLAIMED, NULL);
+	assert_true(recent_has(served, "u1"));
+	change(&fixture, VOLUMES, NULL, "v");
+	assert_false(recent_has(served, "u1"));
+	assert_true(recent_has(served, "u2"));
+	end(&fixture);
+}
+
 /* Before work begins nothing is queued; then all there is, and what the journal has. */
 static void test_begin(void **state)
 {
@@ -260,6 +280,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_gone_is_not_served),
 		cmocka_unit_test(test_begin),
 		cmocka_unit_test(test_modify),
 		cmocka_unit_test(test_unclaimed),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "event_queue.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "testing.h"
@@ -172,6 +173,46 @@ static void test_bytes(void **state)
 	assert_in_range(taken, 30, 60);
 }
 
+/* Whether it is told that something began, which waits, once it is said that it ended. */
+static const struct {
+	const char *name;
+	size_t others; /* that wait as well */
+	const char *began, *ended;
+	bool told;
+} courses[] = {
+	{"nothing else waits", 0, "Provisioning", "ProvisioningSucceeded", true},
+	{"few others wait", 14, "Provisioning", "ProvisioningSucceeded", true},
+	{"many others wait", 15, "Provisioning", "ProvisioningSucceeded", false},
+	{"it grows, few others wait", 14, "Resizing", "VolumeResizeSuccessful", true},
+	{"it grows, many others wait", 15, "Resizing", "VolumeResizeSuccessful", false},
+	{"it failed", 15, "Provisioning", "ProvisioningFailed", true},
+	{"something else ended", 15, "Provisioning", "VolumeResizeSuccessful", true},
+};
+
+static void test_courses(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(courses); i++) {
+		_cleanup_queue_ struct event_queue *queue = event_queue_new(100, 100000);
+		char text[32];
+
+		event_queue_put(queue, make(EVENT_NORMAL, courses[i].began, courses[i].name));
+		for (size_t j = 0; j < courses[i].others; j++) {
+			snprintf(text, sizeof(text), "%zu", j);
+			put(queue, EVENT_NORMAL, text);
+		}
+		event_queue_put(queue, make(EVENT_NORMAL, courses[i].ended, courses[i].name));
+		if (courses[i].told)
+			assert_next(queue, courses[i].name, 1);
+		for (size_t j = 0; j < courses[i].others; j++) {
+			snprintf(text, sizeof(text), "%zu", j);
+			assert_next(queue, text, 1);
+		}
+		assert_next(queue, courses[i].name, 1);
+		assert_next(queue, NULL, 0);
+	}
+}
+
 static void test_freed_with_events(void **state)
 {
 	_cleanup_queue_ struct event_queue *queue = event_queue_new(10, 10000);
@@ -190,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_merge),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_courses),
 		cmocka_unit_test(test_freed_with_events),
 	};
 

@@ -22,6 +22,24 @@ static void test_remembers(void **state)
 	assert_false(recent_has(NULL, "a"));
 }
 
+static void test_remove(void **state)
+{
+	_cleanup_(recent_freep) struct recent *recent = recent_new(1000);
+
+	(void)state;
+	recent_add(recent, "a");
+	recent_add(recent, "b");
+	recent_add(recent, "a");
+	recent_remove(recent, "a");
+	recent_remove(recent, "c");
+	recent_remove(recent, "");
+	recent_remove(NULL, "a");
+	assert_false(recent_has(recent, "a"));
+	assert_true(recent_has(recent, "b"));
+	recent_add(recent, "a");
+	assert_true(recent_has(recent, "a"));
+}
+
 static void test_forgets_the_oldest(void **state)
 {
 	_cleanup_(recent_freep) struct recent *recent = recent_new(1000);
@@ -66,6 +84,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_remembers),
+		cmocka_unit_test(test_remove),
 		cmocka_unit_test(test_forgets_the_oldest),
 		cmocka_unit_test(test_forgets_in_time),
 		cmocka_unit_test(test_too_long),
