@@ -193,8 +193,8 @@ static int check_existing(const struct controller *controller, const struct volu
 		"there is another PersistentVolume %s, which is going", request->name);
 }
 
-/* The claim counts as served before the answer is there: by then the volume may be seen, and even be
- * gone again. */
+/* The claim counts as served before the answer is there: by then the volume may be seen, and even
+ * be gone again. */
 static int save_volume(const struct controller *controller, const struct provisioning *provisioning,
 	const struct csi_volume *volume, struct error *err)
 {

@@ -85,9 +85,9 @@ static bool low_is_due(const struct limiter *limiter)
 	return limiter->low_waiting && limiter->passed >= LOW_TURN;
 }
 
-/* Whose turn it is. One of low priority is for a server that has nothing else to do for us, and will
- * not have at once, or for when it has waited long enough: in a burst there are always moments with
- * nothing under way, and what starts in one of them delays those that follow. */
+/* Whose turn it is. One of low priority is for a server that has nothing else to do for us, and
+ * will not have at once, or for when it has waited long enough: in a burst there are always moments
+ * with nothing under way, and what starts in one of them delays those that follow. */
 static bool is_turn(const struct limiter *limiter, bool low, int64_t now)
 {
 	bool idle = !limiter->waiting && !limiter->under_way && now >= limiter->quiet_ms;

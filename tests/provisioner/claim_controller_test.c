@@ -174,8 +174,7 @@ static void test_served_once(void **state)
 		if (served[i].forgotten)
 			recent_remove(recent, "u1");
 		assert_case(served[i].name, sync_claim(&fixture) == 0);
-		assert_case(served[i].name,
-			fixture.world.call_count == (served[i].again ? 2 : 1));
+		assert_case(served[i].name, fixture.world.call_count == (served[i].again ? 2 : 1));
 		/* Who waits for a volume to be seen looks again, in case it never is. */
 		assert_case(served[i].name,
 			(fixture.again_ms > 0) == (!served[i].volume && !served[i].again));
