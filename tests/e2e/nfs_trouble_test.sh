@@ -49,6 +49,7 @@ END
 }
 
 grows() { [ "$(wc -l <"$1" 2>/dev/null || echo 0)" -gt "$2" ]; } # FILE LINES
+has_ticks() { [ -n "$(find "$1" -name ticks 2>/dev/null)" ]; } # FOLDER
 
 begin $ns
 
@@ -81,8 +82,8 @@ chapter "A server hangs: its pods wait, and go on; other servers' volumes do not
 claim first nfs-dynamic
 nfs_pod on-first node-1 first '{}' '{mountPath: /data}' 'while sleep 1; do date +%s >> /data/ticks; done'
 nfs_pod on-second node-1 second '{}' '{mountPath: /data}' 'while sleep 1; do date +%s >> /data/ticks; done'
-wait_for 120 "a pod writes to the first server" pod_ready on-first
-wait_for 120 "and one to the second" pod_ready on-second
+wait_for 120 "a pod writes to the first server" has_ticks "$ganesha_dir/export/$ns/first"
+wait_for 120 "and one to the second" has_ticks "$second_dir/export/$ns/second"
 first_file=$(find "$ganesha_dir/export/$ns/first" -name ticks)
 second_file=$(find "$second_dir/export/$ns/second" -name ticks)
 ganesha_hang
