@@ -269,13 +269,15 @@ static bool succeeds(const char *command)
 static void test_trash_beside_a_server_that_hangs(void **state)
 {
 	struct fixture *fixture = *state;
+	struct create slow = ganesha;
 	_cleanup_free_ char *id = NULL, *healthy = NULL;
 	bool gone;
 
+	slow.name = "pvc-slow"; /* what an earlier test has deleted may be in the trash yet */
 	fixture_stop(fixture);
 	fixture->driver.trash_rate = 1;
 	fixture_start(fixture);
-	id = fixture_create(fixture, &ganesha, ERROR_NONE, NULL);
+	id = fixture_create(fixture, &slow, ERROR_NONE, NULL);
 	healthy = fixture_create(fixture, &served, ERROR_NONE, NULL);
 	fixture_publish(fixture, id, fixture_path(fixture, "a"));
 	for (int i = 0; i < 100; i++)
