@@ -2,7 +2,6 @@
 #include "modify_controller.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "attributes_class.h"
 #include "claimed_volume.h"
@@ -51,14 +50,10 @@ static bool is_told(const struct modification *modification, enum modify_state s
 /* Milliseconds until a class that the driver found impossible is tried again. */
 static int64_t wait_ms(const struct modification *modification)
 {
-	int64_t since = ((int64_t)time(NULL) - modification->claim->modify->failed_at) * 1000;
-	int64_t wait = modification->controller->retry_max_ms;
-
-	if (!is_told(modification, MODIFY_INFEASIBLE))
-		return 0;
-	if (since < 0) /* by another's clock */
-		since = 0;
-	return since < wait ? wait - since : 0;
+	return is_told(modification, MODIFY_INFEASIBLE)
+		       ? claimed_volume_wait_ms(
+				 modification->controller, modification->claim->modify->failed_at)
+		       : 0;
 }
 
 static int change_claim(
@@ -273,11 +268,9 @@ static int sync_claim(const struct controller *controller, struct claim *claim,
 
 	if (!is_concerned(claim))
 		return 0;
-	volume = store_get(controller->volumes, claim->volume_name);
+	if (claimed_volume_find(controller, claim, &volume, err) < 0)
+		return -1;
 	if (!volume)
-		return error_set(err, ERROR_NOT_FOUND, "persistentvolume %s is not there",
-			claim->volume_name);
-	if (!claimed_volume_is_ours(controller, claim, volume))
 		return 0;
 	modification.claim = object_ref(claim);
 	modification.volume = volume;

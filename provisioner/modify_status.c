@@ -9,20 +9,6 @@ static struct json_object *text(const char *value)
 	return json_object_new_string(value);
 }
 
-static struct json_object *conditions_of(const struct modify_change *change)
-{
-	struct json_object *list = json_object_new_array();
-	const char *type;
-
-	for (size_t bit = 0; (type = modify_fields_condition(bit)); bit++) {
-		if (change->condition & 1u << bit)
-			json_object_array_add(list, status_patch_condition(type, change->message));
-		if (change->drop & 1u << bit)
-			json_object_array_add(list, status_patch_dropped(type));
-	}
-	return list;
-}
-
 static struct json_object *state_of(const struct modify_change *change)
 {
 	const char *name = modify_fields_state_name((enum modify_state)change->state);
@@ -42,7 +28,9 @@ int modify_status_patch_claim(const struct kube_api *api, const struct claim *cl
 	struct json_object *status = json_object_new_object();
 
 	if (change->condition || change->drop)
-		json_object_object_add(status, "conditions", conditions_of(change));
+		json_object_object_add(status, "conditions",
+			status_patch_conditions(modify_fields_condition, change->condition,
+				change->drop, change->message));
 	if (change->state != MODIFY_STATE_KEEP)
 		json_object_object_add(status, "modifyVolumeStatus", state_of(change));
 	if (change->current)

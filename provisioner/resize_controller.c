@@ -2,7 +2,6 @@
 #include "resize_controller.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "claimed_volume.h"
 #include "log.h"
@@ -107,20 +106,16 @@ static bool choose_size(struct resize *resize)
 								   : choose_end(resize);
 }
 
-/* Milliseconds until a size that was found impossible is tried again: as late as anything is. */
+/* Milliseconds until a size that was found impossible is tried again. */
 static int64_t wait_ms(const struct resize *resize)
 {
 	const struct claim_resize *status = &resize->claim->resize;
-	int64_t since = ((int64_t)time(NULL) - status->failed_at) * 1000;
 
 	if ((status->state != RESIZE_CONTROLLER_INFEASIBLE &&
 		    status->state != RESIZE_NODE_INFEASIBLE) ||
 		status->allocated != resize->wanted || !status->failed_at)
 		return 0;
-	if (since < 0) /* by another's clock */
-		since = 0;
-	return since < resize->controller->retry_max_ms ? resize->controller->retry_max_ms - since
-							: 0;
+	return claimed_volume_wait_ms(resize->controller, status->failed_at);
 }
 
 static int change_claim(
@@ -362,11 +357,9 @@ static int sync_claim(const struct controller *controller, struct claim *claim,
 		return -1;
 	if (!wants)
 		return 0;
-	volume = store_get(controller->volumes, claim->volume_name);
+	if (claimed_volume_find(controller, claim, &volume, err) < 0)
+		return -1;
 	if (!volume)
-		return error_set(err, ERROR_NOT_FOUND, "persistentvolume %s is not there",
-			claim->volume_name);
-	if (!claimed_volume_is_ours(controller, claim, volume))
 		return 0;
 	resize.claim = object_ref(claim);
 	resize.volume = volume;

@@ -21,20 +21,6 @@ static struct json_object *storage(int64_t bytes)
 	return object;
 }
 
-static struct json_object *conditions_of(const struct resize_change *change)
-{
-	struct json_object *list = json_object_new_array();
-	const char *type;
-
-	for (size_t bit = 0; (type = resize_fields_condition(bit)); bit++) {
-		if (change->condition & 1u << bit)
-			json_object_array_add(list, status_patch_condition(type, change->message));
-		if (change->drop & 1u << bit)
-			json_object_array_add(list, status_patch_dropped(type));
-	}
-	return list;
-}
-
 static struct json_object *status_of(const struct resize_change *change)
 {
 	struct json_object *status = json_object_new_object();
@@ -42,7 +28,9 @@ static struct json_object *status_of(const struct resize_change *change)
 	const char *state;
 
 	if (change->condition || change->drop)
-		json_object_object_add(status, "conditions", conditions_of(change));
+		json_object_object_add(status, "conditions",
+			status_patch_conditions(resize_fields_condition, change->condition,
+				change->drop, change->message));
 	if (change->state != RESIZE_STATE_KEEP) {
 		states = json_object_new_object();
 		state = resize_fields_state_name((enum resize_state)change->state);

@@ -8,7 +8,7 @@ static struct json_object *text(const char *value)
 	return json_object_new_string(value);
 }
 
-struct json_object *status_patch_condition(const char *type, const char *message)
+static struct json_object *condition_set(const char *type, const char *message)
 {
 	struct json_object *condition = json_object_new_object();
 	time_t now = time(NULL);
@@ -24,13 +24,28 @@ struct json_object *status_patch_condition(const char *type, const char *message
 	return condition;
 }
 
-struct json_object *status_patch_dropped(const char *type)
+static struct json_object *condition_dropped(const char *type)
 {
 	struct json_object *condition = json_object_new_object();
 
 	json_object_object_add(condition, "$patch", text("delete"));
 	json_object_object_add(condition, "type", text(type));
 	return condition;
+}
+
+struct json_object *status_patch_conditions(
+	const char *(*name_of)(size_t bit), unsigned set, unsigned drop, const char *message)
+{
+	struct json_object *list = json_object_new_array();
+	const char *type;
+
+	for (size_t bit = 0; (type = name_of(bit)); bit++) {
+		if (set & 1u << bit)
+			json_object_array_add(list, condition_set(type, message));
+		if (drop & 1u << bit)
+			json_object_array_add(list, condition_dropped(type));
+	}
+	return list;
 }
 
 /* A patch that holds for this version of OBJECT only. Caller puts. */

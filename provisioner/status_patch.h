@@ -9,10 +9,11 @@
 #include "objects.h"
 #include "rest_client.h"
 
-/* For status.conditions, which the API server merges by type: the condition TYPE is True from now
- * on, with MESSAGE or NULL; or it is dropped. Caller puts. */
-struct json_object *status_patch_condition(const char *type, const char *message);
-struct json_object *status_patch_dropped(const char *type);
+/* For status.conditions, which the API server merges by type: those whose bits are in SET are True
+ * from now on, with MESSAGE or NULL, and those in DROP are dropped. NAME_OF has a name for each
+ * bit, and NULL after the last. Caller puts. */
+struct json_object *status_patch_conditions(
+	const char *(*name_of)(size_t bit), unsigned set, unsigned drop, const char *message);
 
 /* Change the status of CLAIM by STATUS, which is taken, and get what the API server made of it:
  * caller unrefs *RET_CLAIM. ERROR_CONFLICT where CLAIM is not the newest of its versions. */
