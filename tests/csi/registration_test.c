@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "pluginregistration.pb-c.h"
 #include "registration.h"
 
-static int refusals;
+static atomic_int refusals; /* counted by a thread of the server */
 
 static void count_refusal(void)
 {
-	refusals++;
+	atomic_fetch_add(&refusals, 1);
 }
 
 static void *call(struct rpc_client *client, const char *method, const void *request,
@@ -57,14 +58,14 @@ static void test_registration(void **state)
 	status.plugin_registered = true;
 	fixture_free(call(client, "/pluginregistration.Registration/NotifyRegistrationStatus",
 		&status, &pluginregistration__registration_status_response__descriptor));
-	assert_int_equal(refusals, 0);
+	assert_int_equal(atomic_load(&refusals), 0);
 	status.plugin_registered = false;
 	status.error = (char *)"as asked";
 	fixture_free(call(client, "/pluginregistration.Registration/NotifyRegistrationStatus",
 		&status, &pluginregistration__registration_status_response__descriptor));
 	rpc_client_free(client);
 	registration_stop(&registration);
-	assert_int_equal(refusals, 1);
+	assert_int_equal(atomic_load(&refusals), 1);
 	assert_false(fixture_exists(socket));
 }
 
