@@ -57,9 +57,11 @@ check_equal() {
   if [ "$2" = "$3" ]; then ok "$1"; else fail "$1: expected '$2', found '$3'"; fi
 }
 
+patience=1 # how many times as long as a person would wait
+
 # wait_for SECONDS TEXT COMMAND...: the command must succeed within the time
 wait_for() {
-  local until=$((SECONDS + $1)) text=$2
+  local until=$((SECONDS + $1 * patience)) text=$2
   shift 2
   until "$@" >/dev/null 2>&1; do
     [ $SECONDS -lt $until ] || fail "$text (waited as long as it may take)"
