@@ -112,7 +112,8 @@ static int post(struct config_map *map, struct json_object *data, struct json_ob
 	return result;
 }
 
-/* Change what DATA, which is borrowed, names, if the ConfigMap is still as we know it. */
+/* Change what DATA, which is borrowed, names, if the ConfigMap is still as we know it. With DATA
+ * the answer need not be whole: we know them. */
 static int patch(struct config_map *map, struct json_object *data, struct json_object **ret_object,
 	struct error *err)
 {
@@ -121,7 +122,8 @@ static int patch(struct config_map *map, struct json_object *data, struct json_o
 	struct rest_request request = {.method = "PATCH",
 		.path = map->path,
 		.content_type = "application/merge-patch+json",
-		.body = body};
+		.body = body,
+		.metadata_only = data != NULL};
 	int result;
 
 	json_object_object_add(metadata, "resourceVersion", text(map->version));

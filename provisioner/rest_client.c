@@ -368,11 +368,12 @@ void rest_client_trim(struct rest_client *client, int64_t idle_ms)
 		curl_easy_cleanup(handle);
 }
 
-/* An answer that nobody reads need not be whole. What does not know this form sends it as ever. */
+/* Of an answer that nobody reads, or of which the metadata will do. What does not know this form
+ * sends it as ever. */
 #define SHORT_FORM                                                                                 \
 	"Accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json"
 
-static struct curl_slist *set_up(CURL *handle, const struct rest_request *request, bool unread)
+static struct curl_slist *set_up(CURL *handle, const struct rest_request *request)
 {
 	struct curl_slist *headers = NULL;
 	char type[128];
@@ -388,7 +389,7 @@ static struct curl_slist *set_up(CURL *handle, const struct rest_request *reques
 		request->content_type ? request->content_type : "application/json");
 	headers = curl_slist_append(headers, type);
 	headers = curl_slist_append(headers, "Expect:"); /* do not wait for 100 Continue */
-	if (unread && strcmp(request->method, "DELETE"))
+	if (request->metadata_only && strcmp(request->method, "DELETE"))
 		headers = curl_slist_append(headers, SHORT_FORM);
 	curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(handle, CURLOPT_POSTFIELDS,
@@ -406,7 +407,7 @@ static int send_request(struct rest_client *client, const struct rest_request *r
 
 	if (result == 0) {
 		response->method = request->method;
-		headers = set_up(handle, request, response->unread);
+		headers = set_up(handle, request);
 		curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 		result = rest_client_result(
 			client, handle, curl_easy_perform(handle), response, err);
@@ -459,21 +460,21 @@ static bool may_repeat(long status, int *repeats)
 	return (*repeats)++ < limit;
 }
 
-static int call(void *self, const struct rest_request *request, struct json_object **ret_body,
+static int call(void *self, const struct rest_request *asked, struct json_object **ret_body,
 	struct error *err)
 {
+	struct rest_request sent = *asked, *request = &sent;
 	int64_t deadline = request->timeout_ms ? now_ms() + request->timeout_ms : INT64_MAX;
 	struct rest_response response;
 	struct error why;
 	int repeats = 0, result;
 
+	sent.metadata_only |= !ret_body;
 	rest_response_init(&response, RESPONSE_MAX);
-	response.unread = !ret_body;
 	while ((result = call_once(self, request, deadline, &response, &why)) < 0 &&
 		may_repeat(response.status, &repeats)) {
 		rest_response_done(&response);
 		rest_response_init(&response, RESPONSE_MAX);
-		response.unread = !ret_body;
 	}
 	if (result == 0 && ret_body)
 		*ret_body = take_ptr(response.json);

@@ -24,6 +24,7 @@ struct rest_request {
 	bool low_priority;        /* waits while others want to start */
 	int timeout_ms;           /* of the whole call; 0: the usual 30 s for each attempt */
 	const char *header;       /* one more, "Name: value"; NULL: none */
+	bool metadata_only;       /* the metadata of the object will do as the answer to BODY */
 };
 
 /* How the controllers reach the API server: a table, so that tests can answer in its place. */
@@ -67,7 +68,6 @@ struct rest_response {
 	struct json_object *json; /* the whole body, once it is there */
 	bool ended;               /* no more is read: the body is there, or is not JSON */
 	size_t bytes, max_bytes;
-	bool unread;           /* nobody will look at it */
 	const char *method;    /* for the observer; NULL: it is not told */
 	unsigned credentials;  /* which of them it was sent with */
 	long status;           /* once it ended; 0: no answer */
