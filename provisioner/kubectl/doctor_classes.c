@@ -31,7 +31,6 @@ static const struct parameter {
 	{"archiveTTL", SHAPE_TEXT, NULL},
 	{"reuse", SHAPE_CHOICE, "never|ordinal"},
 	{"reuseAcrossNamespaces", SHAPE_CHOICE, "true|false"},
-	{"seedFrom", SHAPE_TEXT, NULL},
 	{"mode", SHAPE_OCTAL, NULL},
 	{"mountPermissions", SHAPE_OCTAL, NULL},
 	{"uid", SHAPE_NUMBER, NULL},
