@@ -39,8 +39,10 @@ server_lines() { [ "$(wc -l 2>/dev/null <"$ganesha_dir/export/$1")" = "$2" ]; } 
 
 node_of() { kube get pod "$1" -o jsonpath='{.spec.nodeName}'; }
 uid_of() { kube get pod "$1" -o jsonpath='{.metadata.uid}'; }
+# Ready, and kubelet knows its container: for a moment it may look for that of the pod before, of the same name.
+pod_answers() { pod_ready "$1" && kube exec "$1" -- true; }
 is_another_pod() { # NAME UID: the set has made it again, and it is ready
-  [ "$(uid_of "$1" 2>/dev/null)" != "$2" ] && pod_ready "$1"
+  [ "$(uid_of "$1" 2>/dev/null)" != "$2" ] && pod_answers "$1"
 }
 file_in_pod() { [ "$(kube exec "$1" -- cat "$2" 2>/dev/null)" = "$3" ]; } # POD FILE TEXT
 claim_has() { [ "$(kube get pvc "$1" -o jsonpath='{.status.capacity.storage}')" = "$2" ]; } # NAME SIZE

@@ -111,7 +111,7 @@ wait_for 180 "a new pod on the same node is ready" pod_ready on-copy
 kube delete pod on-first --grace-period=0 --force >/dev/null 2>&1
 wait_for 120 "the old one goes" gone pod on-first
 nfs_pod on-first node-1 first '{}' '{mountPath: /data}' 'wc -l < /data/ticks > /tmp/before; sleep 1000000000'
-wait_for 180 "made again, it is ready" pod_ready on-first
+wait_for 180 "made again, it is ready" pod_answers on-first
 check "and has its data" test "$(kube exec on-first -- cat /tmp/before)" -ge 3
 
 chapter "A node's power is cut: its replica lives on elsewhere, and the node comes back"
