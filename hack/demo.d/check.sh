@@ -43,6 +43,17 @@ explain() {
   printf '\n-- the driver and its provisioner\n'
   kube -n "$ordinal_namespace" get pods -o wide
   kube -n "$ordinal_namespace" logs -l app.kubernetes.io/name --all-containers --prefix --tail=30
+  [ "${CLUSTER:-lab}" != lab ] || explain_nodes
+}
+
+# What waits for a disk or a server on the lab's nodes, and what their kubelets complain of.
+explain_nodes() {
+  local node
+  for node in $(kube get node -o jsonpath='{.items[*].metadata.name}'); do
+    printf '\n-- node %s\n' "$node"
+    "$lab" node exec "$node" -- ps -eo pid,stat,wchan:30,args | awk '$2 ~ /^D/ && !/\[.*\]$/'
+    "$lab" logs "$node/kubelet" | grep '^[EW]' | tail -n 15 | cut -c1-300
+  done
 }
 
 # check TEXT COMMAND...: the command must succeed

@@ -40,7 +40,7 @@ server_lines() { [ "$(wc -l 2>/dev/null <"$ganesha_dir/export/$1")" = "$2" ]; } 
 node_of() { kube get pod "$1" -o jsonpath='{.spec.nodeName}'; }
 uid_of() { kube get pod "$1" -o jsonpath='{.metadata.uid}'; }
 # Ready, and kubelet knows its container: for a moment it may look for that of the pod before, of the same name.
-pod_answers() { pod_ready "$1" && kube exec "$1" -- true; }
+pod_answers() { pod_ready "$1" && kube exec "$1" -- sh -c :; }
 is_another_pod() { # NAME UID: the set has made it again, and it is ready
   [ "$(uid_of "$1" 2>/dev/null)" != "$2" ] && pod_answers "$1"
 }
