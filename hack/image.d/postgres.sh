@@ -21,7 +21,7 @@ image_fill() {
   file_add "$1" /usr/share/zoneinfo/Etc/UTC
   cp "$(dpkg -L busybox-static | grep -x '\(/usr\)\?/bin/busybox')" "$1/usr/bin/busybox"
   package_record "$1" busybox-static
-  for file in sh cat rm sleep; do
+  for file in sh cat flock rm sleep; do
     ln -s busybox "$1/usr/bin/$file"
   done
 }
