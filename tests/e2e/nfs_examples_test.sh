@@ -28,6 +28,8 @@ fetches() { [ "$(fetch "$1" 2>/dev/null)" = "$2" ]; }                           
 post() { kube exec client -- timeout 5 wget -qO- --post-data="$2" "http://$1" >/dev/null; } # HOST:PORT/PATH DATA
 query() { kube exec "postgres-$1" -- psql -qtAc "$2"; } # REPLICA SQL
 answers() { [ "$(query "$1" "$2" 2>/dev/null)" = "$3" ]; } # REPLICA SQL TEXT
+is_locked() { [ "$(kube exec "postgres-$1" -- sh -c 'flock -n /data/lock sh -c : || echo locked')" = locked ]; } # REPLICA
+web_volumes() { kube get pvc -l app=web -o jsonpath='{range .items[*]}{.metadata.name}={.spec.volumeName} {end}'; }
 identity() { kube exec "replicas-$1" -- cat /data/identity; }
 
 begin $ns
@@ -56,22 +58,14 @@ wait_for 60 "the key has survived" fetches mehdb-0.mehdb:9876/cgi-bin/keys/colou
 check "it is the only one" fetches mehdb-0.mehdb:9876/cgi-bin/status '{"replica": "mehdb-0", "keys": 1}'
 kube delete statefulset mehdb >/dev/null
 
-chapter "web: 2 replicas, 3, none, and 3 again"
+chapter "web: 2 replicas, 3, and none"
 example web
 wait_for 240 "two are ready" set_has web 2
 kube scale statefulset web --replicas=3 >/dev/null
 wait_for 180 "three are ready" set_has web 3
-volumes=$(kube get pvc -o jsonpath='{range .items[*]}{.metadata.name}={.spec.volumeName} {end}')
-kube scale statefulset web --replicas=0 >/dev/null
-wait_for 180 "none are left" replicas_gone web
-check_equal "claims and volumes stay" "$volumes" "$(kube get pvc -o jsonpath='{range .items[*]}{.metadata.name}={.spec.volumeName} {end}')"
-kube scale statefulset web --replicas=3 >/dev/null
-wait_for 240 "three are ready again" set_has web 3
-for i in 0 1 2; do
-  wait_for 60 "web-$i serves its own name" fetches "web-$i.web/" "web-$i"
-done
-check_equal "from the volumes of before" "$volumes" "$(kube get pvc -o jsonpath='{range .items[*]}{.metadata.name}={.spec.volumeName} {end}')"
-kube delete statefulset web >/dev/null
+volumes=$(web_volumes)
+kube scale statefulset web --replicas=0 >/dev/null # takes minutes, one pod after the other
+example postgres                                   # and so does this
 
 chapter "replicas: a member that is lost comes back as who it was"
 example replicas
@@ -82,12 +76,23 @@ wait_for 180 "a lost member is replaced" is_another_pod replicas-1 "$uid"
 check_equal "under its own identity" "$before" "$(identity 1)"
 kube delete statefulset replicas >/dev/null
 
+chapter "web: none, and 3 again"
+wait_for 180 "none are left" replicas_gone web
+check_equal "claims and volumes stay" "$volumes" "$(web_volumes)"
+kube scale statefulset web --replicas=3 >/dev/null
+wait_for 240 "three are ready again" set_has web 3
+for i in 0 1 2; do
+  wait_for 60 "web-$i serves its own name" fetches "web-$i.web/" "web-$i"
+done
+check_equal "from the volumes of before" "$volumes" "$(web_volumes)"
+kube delete statefulset web >/dev/null
+
 chapter "postgres: data outlive a pod and an update"
-example postgres
 wait_for 420 "two databases are ready" set_has postgres 2
 for i in 0 1; do
   query $i "CREATE TABLE t (x text); INSERT INTO t VALUES ('of $i')"
 done
+check "no second server would begin on the same data" is_locked 0
 uid=$(uid_of postgres-0)
 kube delete pod postgres-0 --grace-period=0 --force >/dev/null 2>&1
 wait_for 240 "a lost pod is made again" is_another_pod postgres-0 "$uid"
