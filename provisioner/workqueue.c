@@ -27,16 +27,29 @@ struct item {
 	char key[];
 };
 
+/* A worker that waits. It stays the queue's, because it is told of work when the lock is free
+ * again, and may have found out by itself before. */
+struct idler {
+	pthread_cond_t told;
+	bool called;
+	struct idler *next; /* that has waited for longer; or another spare one */
+};
+
 struct workqueue {
 	pthread_mutex_t lock; /* guards all below */
-	pthread_cond_t changed;
+	/* Those that wait, the last that came first: work goes to the worker whose memory is warm,
+	 * and few have all of it where that will do. The one that has waited for longest sees to
+	 * it that back-offs end. */
+	struct idler *idle, *watcher;
+	struct idler *spare;
 	struct lh_table *items; /* key, borrowed from the item -> struct item */
 	struct item *ready, **ready_tail;
 	struct item *processing;
 	struct item **heap; /* those that wait, a binary heap by due_ns */
 	size_t waiting, heap_size;
-	int64_t watched_ns; /* until when a worker waits at most: one is enough; NEVER: none does */
-	size_t wanted;      /* ready, or dirty while worked on */
+	int64_t watched_ns;               /* until when the watcher waits */
+	size_t ready_count, called_count; /* those called have not come for theirs yet */
+	size_t wanted;                    /* ready, or dirty while worked on */
 	struct workqueue_options options;
 	bool stopped;
 };
@@ -109,7 +122,6 @@ static void register_metrics(struct workqueue *queue)
 struct workqueue *workqueue_new(const struct workqueue_options *options)
 {
 	struct workqueue *queue = calloc(1, sizeof(*queue));
-	pthread_condattr_t attributes;
 
 	if (!queue)
 		abort();
@@ -118,11 +130,6 @@ struct workqueue *workqueue_new(const struct workqueue_options *options)
 	if (!queue->items)
 		abort();
 	queue->ready_tail = &queue->ready;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	queue->watched_ns = NEVER;
-	pthread_cond_init(&queue->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
 	pthread_mutex_init(&queue->lock, NULL);
 	register_metrics(queue);
 	return queue;
@@ -135,7 +142,13 @@ void workqueue_free(struct workqueue *queue)
 		free(lh_entry_v(slot));
 	lh_table_free(queue->items);
 	free(queue->heap);
-	pthread_cond_destroy(&queue->changed);
+	while (queue->spare) {
+		struct idler *idler = queue->spare;
+
+		queue->spare = idler->next;
+		pthread_cond_destroy(&idler->told);
+		free(idler);
+	}
 	pthread_mutex_destroy(&queue->lock);
 	free(queue);
 }
@@ -173,7 +186,33 @@ static void append_ready(struct workqueue *queue, struct item *item)
 	item->next = NULL;
 	*queue->ready_tail = item;
 	queue->ready_tail = &item->next;
-	pthread_cond_signal(&queue->changed);
+	queue->ready_count++;
+}
+
+/* Take a worker away from those that wait, if there is work for one; it is to be told. */
+static struct idler *call(struct workqueue *queue)
+{
+	struct idler *idler = queue->idle;
+
+	if (!idler || queue->ready_count <= queue->called_count)
+		return NULL;
+	queue->idle = idler->next;
+	if (idler == queue->watcher)
+		queue->watcher = NULL;
+	idler->called = true;
+	queue->called_count++;
+	return idler;
+}
+
+/* Each calls one worker at most; where there is work for more, that one calls the next. Told only
+ * now, it does not wake to a lock that is taken. */
+static void unlock(struct workqueue *queue)
+{
+	struct idler *idler = call(queue);
+
+	pthread_mutex_unlock(&queue->lock);
+	if (idler)
+		pthread_cond_signal(&idler->told);
 }
 
 static void put(struct workqueue *queue, size_t place, struct item *item)
@@ -205,11 +244,11 @@ static void sift_down(struct workqueue *queue, size_t place, struct item *item)
 	put(queue, place, item);
 }
 
-/* See to it that some worker wakes when the first back-off ends. */
+/* See to it that the watcher wakes when the first back-off ends. */
 static void have_watched(struct workqueue *queue)
 {
-	if (queue->waiting && queue->heap[0]->due_ns < queue->watched_ns)
-		pthread_cond_signal(&queue->changed);
+	if (queue->watcher && queue->heap[0]->due_ns < queue->watched_ns)
+		pthread_cond_signal(&queue->watcher->told);
 }
 
 static void insert_waiting(struct workqueue *queue, struct item *item)
@@ -256,7 +295,7 @@ void workqueue_add(struct workqueue *queue, const char *key)
 		item->dirty = true;
 		want(queue, item);
 	}
-	pthread_mutex_unlock(&queue->lock);
+	unlock(queue);
 }
 
 void workqueue_add_after(struct workqueue *queue, const char *key, int64_t ms)
@@ -294,26 +333,69 @@ static void promote(struct workqueue *queue)
 	}
 }
 
-/* Wait until something changes, or for the end of the first back-off if nobody else does. */
-static void wait_for_change(struct workqueue *queue)
+/* Wait until told, or until the first back-off ends. */
+static void watch(struct workqueue *queue, struct idler *watcher)
 {
-	int64_t due = queue->waiting ? queue->heap[0]->due_ns : NEVER;
 	struct timespec until;
 	int64_t ns;
 
-	if (due >= queue->watched_ns) {
-		pthread_cond_wait(&queue->changed, &queue->lock);
+	queue->watched_ns = queue->waiting ? queue->heap[0]->due_ns : NEVER;
+	if (queue->watched_ns == NEVER) {
+		pthread_cond_wait(&watcher->told, &queue->lock);
 		return;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	ns = until.tv_nsec + due - now_ns(queue);
+	ns = until.tv_nsec + queue->watched_ns - now_ns(queue);
 	until.tv_sec += ns / (1000 * NS_PER_MS);
 	until.tv_nsec = ns % (1000 * NS_PER_MS);
-	queue->watched_ns = due;
-	pthread_cond_timedwait(&queue->changed, &queue->lock, &until);
-	/* Another may have begun to wait for something that is due before. */
-	if (queue->watched_ns == due)
-		queue->watched_ns = NEVER;
+	pthread_cond_timedwait(&watcher->told, &queue->lock, &until);
+}
+
+static struct idler *take_idler(struct workqueue *queue)
+{
+	struct idler *idler = queue->spare;
+	pthread_condattr_t attributes;
+
+	if (idler) {
+		queue->spare = idler->next;
+		return idler;
+	}
+	idler = calloc(1, sizeof(*idler));
+	if (!idler)
+		abort();
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&idler->told, &attributes);
+	pthread_condattr_destroy(&attributes);
+	return idler;
+}
+
+/* Wait until called. The first that waits watches over the back-offs: what is due is ready then,
+ * and whoever came last is called for it, which may be itself. */
+static void wait_for_call(struct workqueue *queue)
+{
+	struct idler *idler = take_idler(queue), *called;
+	bool watches = !queue->idle;
+
+	if (watches)
+		queue->watcher = idler;
+	idler->called = false;
+	idler->next = queue->idle;
+	queue->idle = idler;
+	while (!idler->called && !queue->stopped) {
+		if (!watches) {
+			pthread_cond_wait(&idler->told, &queue->lock);
+			continue;
+		}
+		watch(queue, idler);
+		promote(queue);
+		called = call(queue);
+		if (called && called != idler)
+			pthread_cond_signal(&called->told);
+	}
+	queue->called_count -= idler->called;
+	idler->next = queue->spare;
+	queue->spare = idler;
 }
 
 /* The first of the ready list, which is not empty, for this worker. */
@@ -322,6 +404,7 @@ static struct item *start(struct workqueue *queue)
 	struct item *item = queue->ready;
 
 	queue->ready = item->next;
+	queue->ready_count--;
 	if (!queue->ready)
 		queue->ready_tail = &queue->ready;
 	item->state = ITEM_PROCESSING;
@@ -348,14 +431,11 @@ const char *workqueue_take(struct workqueue *queue)
 		promote(queue);
 		if (queue->ready)
 			break;
-		wait_for_change(queue);
+		wait_for_call(queue);
 	}
-	if (!queue->stopped) {
+	if (!queue->stopped)
 		item = start(queue);
-		/* This worker may have been the one that waited for the next back-off to end. */
-		have_watched(queue);
-	}
-	pthread_mutex_unlock(&queue->lock);
+	unlock(queue);
 	return item ? item->key : NULL;
 }
 
@@ -432,7 +512,9 @@ void workqueue_stop(struct workqueue *queue)
 {
 	pthread_mutex_lock(&queue->lock);
 	queue->stopped = true;
-	pthread_cond_broadcast(&queue->changed);
+	for (struct idler *idler = queue->idle; idler; idler = idler->next)
+		pthread_cond_signal(&idler->told);
+	queue->idle = queue->watcher = NULL;
 	pthread_mutex_unlock(&queue->lock);
 }
 
