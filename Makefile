@@ -230,7 +230,8 @@ tidy: build/.packages-lint build/.packages-helm $(PROTO_SRC)
 	$(Q)clang-format --dry-run -Werror $(SOURCES)
 	$(Q)! gofmt -d $(GO_SOURCES) | grep .
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-		--std=c11 -D_GNU_SOURCE -Iinclude $(filter %.c,$(SOURCES))
+		--std=c11 -D_GNU_SOURCE -Iinclude -Itests/provisioner/support \
+		$(filter %.c,$(SOURCES))
 	$(Q)shellcheck -x $(SCRIPTS)
 
 clean:
