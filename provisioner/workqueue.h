@@ -43,7 +43,8 @@ void workqueue_add_after(struct workqueue *queue, const char *key, int64_t ms);
 const char *workqueue_take(struct workqueue *queue);
 
 /* KEY, taken before, has been worked on: on failure it comes again after its back-off, on success
- * its back-off starts afresh. */
+ * its back-off starts afresh. The caller takes the next key at once, or the queue is stopped: no
+ * other worker is called for what was added meanwhile. */
 void workqueue_done(struct workqueue *queue, const char *key, bool success);
 
 /* KEY, taken before, has been worked on with success, but shall be looked at again in MS
