@@ -38,8 +38,8 @@ struct idler {
 struct workqueue {
 	pthread_mutex_t lock; /* guards all below */
 	/* Those that wait, the last that came first: work goes to the worker whose memory is warm,
-	 * and few have all of it where that will do. The one that has waited for longest sees to
-	 * it that back-offs end. */
+	 * and is done by no more of them than it needs. The one that has waited for longest sees
+	 * to it that back-offs end. */
 	struct idler *idle, *watcher;
 	struct idler *spare;
 	struct lh_table *items; /* key, borrowed from the item -> struct item */

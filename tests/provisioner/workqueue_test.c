@@ -589,6 +589,32 @@ static void test_back_off_ends_though_workers_are_busy(void **state)
 	workqueue_free(idlers.queue);
 }
 
+static bool has_four(void *context)
+{
+	return __atomic_load_n(&((struct idlers *)context)->taken, __ATOMIC_SEQ_CST) >= 4;
+}
+
+/* Back-offs that end at once are work for as many workers: one of them is woken by the clock, and
+ * each has to call the next. */
+static void test_back_offs_end_together(void **state)
+{
+	static const char *const keys[] = {"a", "b", "c", "d"};
+	struct idlers idlers = {.taken = 0};
+	pthread_t threads[6];
+
+	(void)state;
+	idlers.queue = workqueue_new(&(struct workqueue_options){.retry_min_ms = 1});
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_create(&threads[i], NULL, take_one, &idlers);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		workqueue_add_after(idlers.queue, keys[i], 50);
+	assert_true(wait_until(has_four, &idlers));
+	workqueue_stop(idlers.queue);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	workqueue_free(idlers.queue);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -610,6 +636,7 @@ int main(void)
 		cmocka_unit_test(test_stop_wakes_all),
 		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_back_off_ends_though_workers_are_busy),
+		cmocka_unit_test(test_back_offs_end_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
