@@ -222,6 +222,17 @@ static void test_what_is_wrong_is_said(void **state)
 		assert_null(fixture_create(*state, &cases[i].create, cases[i].kind, cases[i].text));
 }
 
+/* A machine without nfs-common; once it is installed, the driver goes on as it is. */
+static void test_no_mount_program(void **state)
+{
+	run("mount --bind /dev/null /sbin/mount.nfs");
+	assert_null(
+		fixture_create(*state, &served, ERROR_FAILED_PRECONDITION, "install nfs-common"));
+	run("umount /sbin/mount.nfs");
+	sleep(2); /* callers that come at once are told of the last failure for a second */
+	free(fixture_create(*state, &served, ERROR_NONE, NULL));
+}
+
 /* While the server hangs: an error that names it, no waiting for other exports, and unpublishing
  * works. It heals by itself. */
 static void test_server_that_hangs(void **state)
@@ -366,6 +377,7 @@ int main(void)
 		TEST(test_options_after_a_restart),
 		TEST(test_id_without_options),
 		TEST(test_what_is_wrong_is_said),
+		TEST(test_no_mount_program),
 		TEST(test_server_that_hangs),
 		TEST(test_trash_beside_a_server_that_hangs),
 		TEST(test_stale),
