@@ -87,6 +87,7 @@ wait_for 120 "and one to the second" has_ticks "$second_dir/export/$ns/second"
 first_file=$(find "$ganesha_dir/export/$ns/first" -name ticks)
 second_file=$(find "$second_dir/export/$ns/second" -name ticks)
 ganesha_hang
+hung=$SECONDS
 lines=$(wc -l <"$second_file")
 wait_for 60 "the first hangs: the pod of the second writes on" grows "$second_file" "$lines"
 claim second-more e2e-second
@@ -95,6 +96,7 @@ nfs_pod on-more node-1 second-more '{}' '{mountPath: /data}' 'sleep 1000000000'
 wait_for 120 "and mounted by a new pod on the same node" pod_ready on-more
 claim first-more nfs-dynamic
 wait_for 180 "a claim on the first server says that it does not answer" event_says first-more ProvisioningFailed "$ganesha_address:/export"
+while [ $((SECONDS - hung)) -lt 60 ]; do sleep 1; done # it is away for a minute at least
 lines=$(wc -l <"$first_file")
 ganesha_resume
 wait_for 120 "it answers again: its pod goes on" grows "$first_file" "$((lines + 3))"
