@@ -60,7 +60,8 @@ volumes_of() {
 }
 claims_bound_of() { [ "$(volumes_of "$1" | wc -l)" = "$2" ]; }
 
-# nfs_pod NAME NODE CLAIM SECURITY-CONTEXT MOUNT COMMAND: both YAML maps; the mount without its name
+# nfs_pod NAME NODE CLAIM SECURITY-CONTEXT MOUNT COMMAND: both YAML maps; the mount without its name.
+# Of the image NFS_POD_IMAGE.
 nfs_pod() {
   kube apply -f - >/dev/null <<END
 apiVersion: v1
@@ -72,7 +73,7 @@ spec:
   securityContext: $4
   containers:
     - name: main
-      image: ordinal.dev/busybox:lab
+      image: ${NFS_POD_IMAGE:-ordinal.dev/busybox:lab}
       imagePullPolicy: IfNotPresent
       command: [sh, -c, "$6"]
       volumeMounts: [{name: data, ${5#\{}]

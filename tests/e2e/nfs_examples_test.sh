@@ -28,7 +28,6 @@ fetches() { [ "$(fetch "$1" 2>/dev/null)" = "$2" ]; }                           
 post() { kube exec client -- timeout 5 wget -qO- --post-data="$2" "http://$1" >/dev/null; } # HOST:PORT/PATH DATA
 query() { kube exec "postgres-$1" -- psql -qtAc "$2"; } # REPLICA SQL
 answers() { [ "$(query "$1" "$2" 2>/dev/null)" = "$3" ]; } # REPLICA SQL TEXT
-is_locked() { [ "$(kube exec "postgres-$1" -- sh -c 'flock -n /data/lock sh -c : || echo locked')" = locked ]; } # REPLICA
 web_volumes() { kube get pvc -l app=web -o jsonpath='{range .items[*]}{.metadata.name}={.spec.volumeName} {end}'; }
 identity() { kube exec "replicas-$1" -- cat /data/identity; }
 
@@ -92,7 +91,13 @@ wait_for 420 "two databases are ready" set_has postgres 2
 for i in 0 1; do
   query $i "CREATE TABLE t (x text); INSERT INTO t VALUES ('of $i')"
 done
-check "no second server would begin on the same data" is_locked 0
+other=node-1
+[ "$(node_of postgres-0)" != node-1 ] || other=node-2
+NFS_POD_IMAGE=ordinal.dev/postgres:0.1.0 nfs_pod second $other data-postgres-0 '{runAsUser: 999}' '{mountPath: /data}' \
+  'flock -n -E 7 /data/lock sh -c : || echo $? > /tmp/code; exec sleep 1000000000'
+wait_for 120 "another pod has its volume on the other node" pod_answers second
+check "no second server would begin on the same data" file_in_pod second /tmp/code 7
+kube delete pod second --grace-period=0 --force >/dev/null 2>&1
 uid=$(uid_of postgres-0)
 kube delete pod postgres-0 --grace-period=0 --force >/dev/null 2>&1
 wait_for 240 "a lost pod is made again" is_another_pod postgres-0 "$uid"
