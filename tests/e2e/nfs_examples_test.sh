@@ -91,8 +91,8 @@ wait_for 420 "two databases are ready" set_has postgres 2
 for i in 0 1; do
   query $i "CREATE TABLE t (x text); INSERT INTO t VALUES ('of $i')"
 done
-other=node-1
-[ "$(node_of postgres-0)" != node-1 ] || other=node-2
+other='node-1'
+[ "$(node_of postgres-0)" != node-1 ] || other='node-2'
 NFS_POD_IMAGE=ordinal.dev/postgres:0.1.0 nfs_pod second $other data-postgres-0 '{runAsUser: 999}' '{mountPath: /data}' \
   'flock -n -E 7 /data/lock sh -c : || echo $? > /tmp/code; exec sleep 1000000000'
 wait_for 120 "another pod has its volume on the other node" pod_answers second
