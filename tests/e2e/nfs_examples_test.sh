@@ -96,7 +96,7 @@ other='node-1'
 NFS_POD_IMAGE=ordinal.dev/postgres:0.1.0 nfs_pod second $other data-postgres-0 '{runAsUser: 999}' '{mountPath: /data}' \
   'flock -n -E 7 /data/lock sh -c : || echo $? > /tmp/code; exec sleep 1000000000'
 wait_for 120 "another pod has its volume on the other node" pod_answers second
-check "no second server would begin on the same data" file_in_pod second /tmp/code 7
+wait_for 60 "no second server would begin on the same data" file_in_pod second /tmp/code 7
 kube delete pod second --grace-period=0 --force >/dev/null 2>&1
 uid=$(uid_of postgres-0)
 kube delete pod postgres-0 --grace-period=0 --force >/dev/null 2>&1
